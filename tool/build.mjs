@@ -1,0 +1,70 @@
+// Bundles the command and the daemons behind it into dist/: one entry, code split where an import is lazy.
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from './runtime.mjs'
+
+export const ENTRY = 'dist/main.js'
+
+const SOURCES = ['cli', 'daemons', 'lib', 'tool', 'package.json', 'package-lock.json']
+
+/** Native code, and the optional natives of ws, which does without them. */
+const EXTERNAL = ['lmdb', 'bufferutil', 'utf-8-validate']
+
+/** Builds if a source is newer than the bundle. Returns whether it built. */
+export async function buildIfChanged() {
+  const stampFile = join(ROOT, 'dist', '.sources')
+  const stamp = fingerprint()
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return false
+
+  const { build } = await import('esbuild')
+  // Built beside and swapped in, so that a running core or a second build never sees half a bundle.
+  const fresh = join(ROOT, 'dist', `.new-${process.pid}`)
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: { main: 'cli/main.ts' },
+    outdir: fresh,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    external: EXTERNAL,
+    sourcemap: true,
+    sourcesContent: false,
+    legalComments: 'none',
+    chunkNames: 'chunk/[name]-[hash]',
+    define: { 'process.env.CLEARWATER_BUNDLED': '"1"' },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  })
+  swapIn(fresh)
+  writeFileSync(stampFile, stamp)
+  return true
+}
+
+function swapIn(fresh) {
+  const dist = join(ROOT, 'dist')
+  const old = readdirSync(dist).filter(name => !name.startsWith('.new-'))
+  for (const name of old) rmSync(join(dist, name), { recursive: true, force: true })
+  for (const name of readdirSync(fresh)) renameSync(join(fresh, name), join(dist, name))
+  rmSync(fresh, { recursive: true })
+}
+
+/** Names, sizes and times of all sources: cheap, and different after any edit or checkout. */
+function fingerprint() {
+  const hash = createHash('sha256')
+  for (const source of SOURCES) visit(join(ROOT, source), hash)
+  return hash.digest('hex')
+}
+
+function visit(path, hash) {
+  const stat = statSync(path)
+  if (!stat.isDirectory()) {
+    if (!path.endsWith('.test.ts')) hash.update(`${path}\0${stat.size}\0${stat.mtimeMs}\n`)
+    return
+  }
+  for (const name of readdirSync(path).sort()) visit(join(path, name), hash)
+}

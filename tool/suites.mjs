@@ -1,0 +1,92 @@
+// The checks and the test suites, each as a count of what passed and what failed.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const SUITES = ['unit', 'integration', 'phones']
+
+/** What prettier looks after. Documents are left as their authors wrap them. */
+export const FORMATTED = [
+  '{cli,daemons,lib,test,bench,tool}/**/*.{ts,mjs,cjs,js}',
+  '*.{ts,mjs,cjs}',
+  '.dependency-cruiser.cjs',
+  '{package,tsconfig,knip}.json',
+]
+
+const CHECKS = {
+  types: ['node_modules/typescript/bin/tsc', '-p', '.'],
+  lint: ['node_modules/eslint/bin/eslint.js', '.'],
+  format: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', ...FORMATTED],
+  boundaries: [
+    'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+    ...['--config', '.dependency-cruiser.cjs', '--output-type', 'err'],
+    ...['cli', 'daemons', 'lib'],
+  ],
+  'dead code': ['node_modules/knip/bin/knip.js', '--no-progress'],
+}
+
+/** Runs all checks, the slow one beside the others, and returns one count for each. */
+export async function runChecks(runtime) {
+  const { lint, ...quick } = CHECKS
+  const lanes = [Object.entries({ lint }), Object.entries(quick)]
+  const counts = await Promise.all(
+    lanes.map(async lane => {
+      const done = []
+      for (const [name, args] of lane) done.push(await runCheck(runtime, name, args))
+      return done
+    }),
+  )
+  return counts.flat()
+}
+
+async function runCheck(runtime, name, args) {
+  const { code, output } = await runtime.nodeOutput(args)
+  console.log(`check ${name}: ${code === 0 ? 'passed' : 'FAILED'}`)
+  if (code !== 0) console.log(output.trimEnd())
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
+}
+
+/** Runs one vitest project and counts its tests. A file that does not load, or a run that breaks off, is a failure. */
+export async function runSuite(runtime, suite, args) {
+  const folder = mkdtempSync(join(tmpdir(), 'clearwater-test-'))
+  const report = join(folder, 'report.json')
+  try {
+    const code = await runtime.node([
+      'node_modules/vitest/vitest.mjs',
+      ...['run', '--project', suite, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      ...args,
+    ])
+    return count(readReport(report), code)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function count(report, code) {
+  const unloaded = report.testResults.filter(
+    file => file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed'),
+  ).length
+  const failed = report.numFailedTests + unloaded
+  return {
+    passed: report.numPassedTests,
+    // vitest also fails for an error outside any test.
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: report.numPendingTests + report.numTodoTests,
+  }
+}
+
+function readReport(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return { testResults: [], numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 }
+  }
+}
+
+/** Prints the sum as the last line and returns the exit code: a run in which nothing ran has not passed. */
+export function summarise(counts) {
+  const total = key => counts.reduce((sum, each) => sum + each[key], 0)
+  if (total('skipped') > 0) console.log(`${total('skipped')} skipped`)
+  console.log(`${total('passed')} passed, ${total('failed')} failed`)
+  return total('failed') === 0 && total('passed') > 0 ? 0 : 1
+}

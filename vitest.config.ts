@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config'
+
+/** Suites that own ports, processes and phones: one file after another, with time to start and stop them. */
+const serial = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000, teardownTimeout: 30_000 }
+
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{lib,cli,daemons,tool}/**/*.test.ts', 'test/conformance/**/*.test.ts'],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+        },
+      },
+      { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...serial } },
+      { test: { name: 'phones', include: ['test/phones/**/*.test.ts'], ...serial, testTimeout: 120_000 } },
+    ],
+  },
+})
