@@ -22,7 +22,7 @@ export async function buildIfChanged() {
   const fresh = join(ROOT, 'dist', `.new-${process.pid}`)
   await build({
     absWorkingDir: ROOT,
-    entryPoints: { main: 'cli/main.ts' },
+    entryPoints: { main: 'cli/main.ts', commands: 'cli/commands.ts' },
     outdir: fresh,
     bundle: true,
     splitting: true,

@@ -1,0 +1,17 @@
+import type { Command } from '@oclif/core'
+import Help from './commands/help.ts'
+import UserCreate from './commands/user/create.ts'
+import UserDelete from './commands/user/delete.ts'
+import UserList from './commands/user/list.ts'
+import UserShow from './commands/user/show.ts'
+import UserUpdate from './commands/user/update.ts'
+
+/** Every command by its name; what a command needs for its work it imports when it runs. */
+export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  help: Help,
+  'user:create': UserCreate,
+  'user:delete': UserDelete,
+  'user:list': UserList,
+  'user:show': UserShow,
+  'user:update': UserUpdate,
+}

@@ -1,0 +1,113 @@
+import { Args, Flags } from '@oclif/core'
+import { text } from 'node:stream/consumers'
+import { CwError } from '../../../lib/kit/errors.ts'
+
+const HSPROV_PORT = 8889
+const DOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
+
+/** Where homestead-prov is. */
+export const connectionFlags = {
+  hsprov: Flags.string({
+    summary: 'Address and port of homestead-prov.',
+    description: 'Default: port 8889, plus --port-offset, on this machine.',
+    helpValue: 'HOST:PORT',
+    env: 'CLEARWATER_HSPROV',
+  }),
+  'port-offset': Flags.integer({
+    summary: 'The offset that the core was started with.',
+    env: 'CLEARWATER_PORT_OFFSET',
+    default: 0,
+    min: 0,
+    max: 65535 - HSPROV_PORT,
+  }),
+}
+
+export const subscriberArgs = {
+  numbers: Args.string({
+    description: 'Directory numbers: 6505550000, 6505550000..6505550099, or a list of both with commas.',
+    required: true,
+  }),
+  domain: Args.string({ description: 'The home domain. Default: $CLEARWATER_DOMAIN, else it is asked for.' }),
+}
+
+export const passwordArgs = {
+  password: Args.string({
+    description: 'The password; "-" reads it from standard input. Absent: it is asked for.',
+  }),
+}
+
+export const keepGoingFlag = Flags.boolean({
+  char: 'k',
+  summary: 'After an error go on with the next number.',
+})
+
+export const passwordFlags = {
+  password: Flags.string({
+    summary: 'The password, in place of the argument; "-" reads it from standard input.',
+    helpValue: '-',
+  }),
+  plaintext: Flags.boolean({ summary: 'Store the password itself too, not only its digest.' }),
+}
+
+/** @throws CwError OPTION_INVALID */
+export function hsprovOf(flags: { readonly hsprov?: string | undefined; readonly 'port-offset': number }): {
+  readonly host: string
+  readonly port: number
+} {
+  if (flags.hsprov === undefined) return { host: '127.0.0.1', port: HSPROV_PORT + flags['port-offset'] }
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@]+))(?::(\d{1,5}))?$/i.exec(flags.hsprov)
+  const port = Number(match?.[3] ?? HSPROV_PORT)
+  const host = match?.[1] ?? match?.[2]
+  if (host === undefined || port < 1 || port > 65535) {
+    throw new CwError('OPTION_INVALID', `--hsprov "${flags.hsprov}" is no address`, {
+      changed: 'nothing',
+      remedies: ['write HOST:PORT, e.g. 127.0.0.1:8889 or [::1]:8889'],
+    })
+  }
+  return { host, port }
+}
+
+/** The domain as given, else from the environment, else asked for. */
+export async function domainOf(given: string | undefined, interactive: boolean): Promise<string> {
+  const domain = given ?? process.env.CLEARWATER_DOMAIN ?? (interactive ? await askDomain() : undefined)
+  if (domain === undefined)
+    throw missing('domain', 'give the home domain after the numbers, or set CLEARWATER_DOMAIN')
+  if (DOMAIN.test(domain)) return domain.toLowerCase()
+  throw new CwError('OPTION_INVALID', `"${domain}" is no domain`, {
+    changed: 'nothing',
+    remedies: ['a domain looks like ims.example.com'],
+  })
+}
+
+/** The password from the argument or the flag, from standard input for "-", else asked for. */
+export async function passwordOf(
+  given: { readonly argument: string | undefined; readonly flag: string | undefined },
+  interactive: boolean,
+): Promise<string> {
+  if (given.argument !== undefined && given.flag !== undefined) {
+    throw new CwError('USAGE', 'the password is given twice, as argument and as flag', {
+      changed: 'nothing',
+      remedies: ['leave out one of them'],
+    })
+  }
+  const word = given.argument ?? given.flag ?? (interactive ? await askPassword() : undefined)
+  if (word === undefined)
+    throw missing('password', 'give it after the domain, or pipe it in with: --password -')
+  const password = word === '-' ? ((await text(process.stdin)).split(/\r?\n/)[0] ?? '') : word
+  if (password === '') throw missing('password', 'the password is empty')
+  return password
+}
+
+async function askDomain(): Promise<string> {
+  const { input } = await import('@inquirer/prompts')
+  return input({ message: 'Home domain' }, { output: process.stderr })
+}
+
+async function askPassword(): Promise<string> {
+  const { password } = await import('@inquirer/prompts')
+  return password({ message: 'Password', mask: true }, { output: process.stderr })
+}
+
+function missing(what: string, remedy: string): CwError {
+  return new CwError('USAGE', `the ${what} is missing`, { changed: 'nothing', remedies: [remedy] })
+}

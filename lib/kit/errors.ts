@@ -1,0 +1,114 @@
+/**
+ * Every error code of the project, with who erred. A code is stable: scripts and operators may rely on it.
+ *
+ * `input`: the caller's words or file; `environment`: this machine; `peer`: another process; `bug`: us.
+ */
+export const ERROR_CODES = {
+  USAGE: 'input',
+  FILE_UNREADABLE: 'input',
+  FILE_INVALID: 'input',
+  NUMBER_RANGE_INVALID: 'input',
+  SUBSCRIBER_EXISTS: 'input',
+  SUBSCRIBER_UNKNOWN: 'input',
+  SUBSCRIBERS_FAILED: 'peer',
+  IMPORT_INCOMPLETE: 'input',
+  INTERRUPTED: 'input',
+  NOT_CONFIRMED: 'input',
+  OPTION_INVALID: 'input',
+  PORT_IN_USE: 'environment',
+  PORT_NOT_PERMITTED: 'environment',
+  ADDRESS_NOT_LOCAL: 'environment',
+  DATA_DIR_UNUSABLE: 'environment',
+  DATA_DIR_LOCKED: 'environment',
+  STORE_FAILED: 'environment',
+  PREREQUISITE_MISSING: 'environment',
+  SERVICE_UNREACHABLE: 'peer',
+  SERVICE_ERROR: 'peer',
+  BUG: 'bug',
+} as const satisfies Record<string, Fault>
+
+export type Fault = 'input' | 'environment' | 'peer' | 'bug'
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** Exit codes of every `cw` command (docs/cli.md). */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  differences: 3,
+  checkSaysNo: 4,
+  partlyDone: 5,
+  locked: 6,
+  unreachable: 7,
+  refused: 8,
+  deadline: 9,
+  bug: 10,
+} as const
+
+export interface ErrorDetail {
+  /** The file, host, line or address the error is about. */
+  readonly where?: {
+    readonly host?: string
+    readonly file?: string
+    readonly line?: number
+    readonly address?: string
+  }
+  /** Why it happened, one sentence, if the cause's own message does not say it. */
+  readonly why?: string
+  /** What has been changed before it happened: may the operator simply run it again? */
+  readonly changed?: 'nothing' | 'some'
+  /** Commands or edits that help, most likely first. */
+  readonly remedies?: readonly string[]
+  readonly cause?: unknown
+}
+
+/**
+ * An error as its reader needs it: a stable code, one sentence, where, why, what has been changed, what to do next.
+ *
+ * Thrown for what the caller could not plan for; expected outcomes of a question are return values instead.
+ */
+export class CwError extends Error {
+  readonly code: ErrorCode
+  readonly detail: ErrorDetail
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
+    this.name = 'CwError'
+    this.code = code
+    this.detail = detail
+  }
+
+  get fault(): Fault {
+    return ERROR_CODES[this.code]
+  }
+
+  /** The exit code a `cw` command ends with when this error reaches it. */
+  get exitCode(): number {
+    switch (this.code) {
+      case 'USAGE':
+      case 'FILE_UNREADABLE':
+      case 'FILE_INVALID':
+      case 'NUMBER_RANGE_INVALID':
+      case 'OPTION_INVALID':
+        return EXIT.usage
+      case 'IMPORT_INCOMPLETE':
+      case 'INTERRUPTED':
+        return EXIT.partlyDone
+      case 'SERVICE_UNREACHABLE':
+        return EXIT.unreachable
+      case 'NOT_CONFIRMED':
+        return EXIT.refused
+      case 'DATA_DIR_LOCKED':
+        return EXIT.locked
+      case 'BUG':
+        return EXIT.bug
+      default:
+        return EXIT.failed
+    }
+  }
+}
+
+/** Ends a `switch` over a union: a new member shows every place that has to answer for it. */
+export function assertNever(value: never): never {
+  throw new CwError('BUG', `unexpected value ${JSON.stringify(value)}`)
+}
