@@ -1,0 +1,71 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { H } from './header-names.ts'
+import type { SipRequest } from './message.ts'
+
+/** Every branch of RFC 3261 starts with this (§8.1.1.7). */
+export const MAGIC_COOKIE = 'z9hG4bK'
+
+const PREFIX = MAGIC_COOKIE + randomBytes(6).toString('base64url')
+// An odd multiplier walks through all 32-bit numbers: unique like a counter, but not one to be guessed from another.
+const STEP = (randomInt(2 ** 31) * 2 + 1) >>> 0
+let last = randomInt(2 ** 32 - 1)
+
+/**
+ * A new branch, unique in space and time. Its second part is a digest of what decides the request's route, so that
+ * a request which comes back unchanged is known as a loop (RFC 3261 §16.6 step 8, RFC 5393 §4.2.1).
+ */
+export function newBranch(request: SipRequest): string {
+  last = (last + STEP) >>> 0
+  return PREFIX + last.toString(36) + '.' + routeDigest(request)
+}
+
+/** A branch for a hop inside the process, where no loop can close unseen. */
+export function newLocalBranch(): string {
+  last = (last + STEP) >>> 0
+  return PREFIX + last.toString(36)
+}
+
+/** True if this very request was sent from here before: one of its Vias is ours, with the digest it would get again. */
+export function isLoop(request: SipRequest): boolean {
+  for (const line of request.headers.lines(H.Via)) {
+    if (!line.includes(PREFIX)) continue
+    const suffix = '.' + routeDigest(request)
+    const at = line.indexOf(suffix)
+    const after = line.charAt(at + suffix.length)
+    if (at >= 0 && (after === '' || after === ';' || after === ',')) return true
+  }
+  return false
+}
+
+/** Request-URI and Routes decide where a request goes next; a spiral changes them, a loop does not. */
+function routeDigest(request: SipRequest): string {
+  let hash = fnv(0x811c9dc5, request.uri)
+  for (const route of request.headers.lines(H.Route)) hash = fnv(hash, route)
+  return (hash >>> 0).toString(36)
+}
+
+function fnv(hash: number, text: string): number {
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash
+}
+
+/** A tag with 48 bits of chance, more than RFC 3261 §19.3 asks for. */
+export function newTag(): string {
+  return randomText(8)
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const POOL_SIZE = 4096
+let pool = randomBytes(POOL_SIZE)
+let used = 0
+
+/** Unguessable text of `length` characters from the base64url alphabet. */
+export function randomText(length: number): string {
+  if (used + length > POOL_SIZE) {
+    pool = randomBytes(POOL_SIZE)
+    used = 0
+  }
+  let text = ''
+  for (const end = used + length; used < end; used++) text += ALPHABET.charAt((pool[used] ?? 0) & 63)
+  return text
+}

@@ -1,0 +1,199 @@
+import type { ClientExchange, NextHop, NoAnswer, Sender, ServerExchange } from './exchange.ts'
+import { H } from './header-names.ts'
+import type { HeaderEdit } from './headers.ts'
+import { responseTo, SipResponse, type SipRequest } from './message.ts'
+import { newTag } from './branch.ts'
+import { parseDeltaSeconds, parseMaxForwards } from './values.ts'
+
+/** One copy of a request and where it goes. */
+export interface Fork {
+  readonly request: SipRequest
+  readonly hop: NextHop
+}
+
+export interface ForwardOptions {
+  readonly sender: Sender
+  /** sent-by of the function, `host[:port]`. */
+  readonly as: string
+  /** Changes a response on its way upstream; it is called for every one but 100. */
+  readonly onResponse?: (response: SipResponse, fork: number) => SipResponse
+  /** A fork ended with this final response or without an answer. */
+  readonly onForkEnd?: (fork: number, end: SipResponse | NoAnswer) => void
+}
+
+/** What became of a forwarded request. */
+export interface Outcome {
+  readonly response: SipResponse
+  /** Why there was no response and this one was made up: 408 or 503 (RFC 3261 §16.7, §16.9). */
+  readonly made: NoAnswer | 'cancelled' | undefined
+}
+
+const DEFAULT_BREADTH = 60
+
+/**
+ * Sends a request to one or several next hops at once, as a stateful proxy does (RFC 3261 §16.6-16.10, RFC 5393).
+ *
+ * Provisional responses and every 2xx go upstream at once; a 2xx or 6xx ends the other forks. The promise gives the
+ * first 2xx, which is already sent, or the best failure, which is the caller's to send (or to try elsewhere first).
+ * A CANCEL from upstream is passed to all open forks.
+ */
+export function forward(
+  exchange: ServerExchange,
+  forks: readonly Fork[],
+  options: ForwardOptions,
+): Promise<Outcome> {
+  const refused = refusalOf(exchange, forks.length)
+  if (refused !== undefined) return Promise.resolve(refused)
+  return new Promise(resolve => {
+    const forwarding = new Forwarding(exchange, options, resolve)
+    forwarding.start(forks)
+  })
+}
+
+/** Passes on the ACK of a 2xx: one next hop, no transaction, no answer. */
+export function forwardAck(ack: SipRequest, hop: NextHop, sender: Sender, as: string): void {
+  const hops = hopsLeft(ack)
+  if (hops <= 0) return
+  const headers = ack.headers.edit().set(H['Max-Forwards'], String(hops)).done()
+  sender.sendAck(ack.with(headers), hop, as)
+}
+
+/** Max-Forwards for the next hop; 0 or less means that the request may not go on (RFC 3261 §16.3 step 3). */
+export function hopsLeft(request: SipRequest): number {
+  const given = request.headers.get(H['Max-Forwards'])
+  return given === undefined ? 70 : (parseMaxForwards(given) ?? 0) - 1
+}
+
+function refusalOf(exchange: ServerExchange, forks: number): Outcome | undefined {
+  const { request } = exchange
+  if (exchange.cancelled !== undefined) return made(request, 487, 'cancelled')
+  if (hopsLeft(request) <= 0) return made(request, 483, undefined)
+  if (forks > breadthOf(request)) return made(request, 440, undefined)
+  return undefined
+}
+
+function breadthOf(request: SipRequest): number {
+  const given = request.headers.get(H['Max-Breadth'])
+  return given === undefined ? DEFAULT_BREADTH : (parseDeltaSeconds(given) ?? DEFAULT_BREADTH)
+}
+
+function made(request: SipRequest, status: number, why: Outcome['made']): Outcome {
+  return { response: responseTo(request, status, { toTag: newTag() }), made: why }
+}
+
+class Forwarding {
+  readonly #exchange: ServerExchange
+  readonly #options: ForwardOptions
+  readonly #resolve: (outcome: Outcome) => void
+  readonly #clients: (ClientExchange | undefined)[] = []
+  readonly #challenges: SipResponse[] = []
+  #open = 0
+  #best: Outcome | undefined
+  #succeeded = false
+
+  constructor(exchange: ServerExchange, options: ForwardOptions, resolve: (outcome: Outcome) => void) {
+    this.#exchange = exchange
+    this.#options = options
+    this.#resolve = resolve
+  }
+
+  start(forks: readonly Fork[]): void {
+    const { sender, as } = this.#options
+    const original = this.#exchange.request
+    const hops = String(hopsLeft(original))
+    const breadth = breadthOf(original)
+    const givesBreadth = original.headers.has(H['Max-Breadth'])
+    this.#open = forks.length
+    this.#exchange.onCancel = cancel => this.#cancel(cancel)
+    forks.forEach((fork, index) => {
+      const edit = fork.request.headers.edit().set(H['Max-Forwards'], hops)
+      const share = Math.floor(breadth / forks.length) + (index < breadth % forks.length ? 1 : 0)
+      if (givesBreadth) edit.set(H['Max-Breadth'], String(share))
+      else edit.append(H['Max-Breadth'], String(share))
+      this.#clients[index] = sender.send(fork.request.with(edit.done()), fork.hop, as, {
+        response: response => this.#receive(index, response),
+        noAnswer: why => this.#receiveNothing(index, why),
+      })
+    })
+  }
+
+  #receive(fork: number, received: SipResponse): void {
+    const { status } = received
+    if (status === 100) return
+    const response = this.#options.onResponse?.(received, fork) ?? received
+    if (status < 200) {
+      if (!this.#succeeded) this.#exchange.respond(response)
+      return
+    }
+    if (status < 300) {
+      this.#succeed(fork, response)
+      return
+    }
+    this.#options.onForkEnd?.(fork, received)
+    this.#clients[fork] = undefined
+    this.#fail({ response, made: undefined })
+  }
+
+  #receiveNothing(fork: number, why: NoAnswer): void {
+    this.#options.onForkEnd?.(fork, why)
+    this.#clients[fork] = undefined
+    const { request, cancelled } = this.#exchange
+    if (cancelled !== undefined) this.#fail(made(request, 487, 'cancelled'))
+    else this.#fail(made(request, why === 'timeout' ? 408 : 503, why))
+  }
+
+  #succeed(fork: number, response: SipResponse): void {
+    this.#exchange.respond(response)
+    if (this.#succeeded) return
+    this.#succeeded = true
+    this.#options.onForkEnd?.(fork, response)
+    this.#clients[fork] = undefined
+    this.#cancelOthers(['SIP;cause=200;text="Call completed elsewhere"'])
+    this.#resolve({ response, made: undefined })
+  }
+
+  #fail(outcome: Outcome): void {
+    this.#open--
+    const { response } = outcome
+    if (response.status === 401 || response.status === 407) this.#challenges.push(response)
+    if (this.#best === undefined || rank(response.status) < rank(this.#best.response.status)) this.#best = outcome
+    // A 6xx speaks for the callee everywhere (§16.7 step 5): the others stop, and it goes up when they have.
+    if (response.status >= 600) this.#cancelOthers([])
+    if (this.#open === 0 && !this.#succeeded) {
+      this.#resolve({ response: this.#withAllChallenges(this.#best.response), made: this.#best.made })
+    }
+  }
+
+  #cancel(cancel: SipRequest): void {
+    const reasons = cancel.headers.lines(H.Reason)
+    this.#cancelOthers(reasons.length > 0 ? reasons : ['SIP;cause=487;text="Request Terminated"'])
+  }
+
+  #cancelOthers(reasons: readonly string[]): void {
+    for (const client of this.#clients) client?.cancel(reasons)
+  }
+
+  /** The caller must see the challenges of all forks to answer them at once (RFC 3261 §16.7 step 7). */
+  #withAllChallenges(best: SipResponse): SipResponse {
+    if ((best.status !== 401 && best.status !== 407) || this.#challenges.length < 2) return best
+    const edit: HeaderEdit = best.headers.edit()
+    for (const other of this.#challenges) {
+      if (other === best) continue
+      for (const id of [H['WWW-Authenticate'], H['Proxy-Authenticate']]) {
+        for (const value of other.headers.lines(id)) edit.append(id, value)
+      }
+    }
+    return best.with(edit.done())
+  }
+}
+
+/**
+ * Which failure tells the caller most: 6xx (RFC 3261 §16.7 step 6), then 487, then the lowest code, 408 last.
+ * Lower is better.
+ */
+function rank(status: number): number {
+  if (status >= 600) return 0
+  if (status === 487) return 1
+  if (status === 408) return 1000
+  return status
+}

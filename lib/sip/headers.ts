@@ -1,0 +1,285 @@
+import { H, headerIdAt, isListHeader, nameOf, type HeaderId } from './header-names.ts'
+import { restOfList, splitList, topOfList } from './list.ts'
+
+/** A line that was not received but written here. */
+interface OwnLine {
+  readonly id: HeaderId
+  readonly name: string
+  readonly value: string
+}
+
+/** A received line is its number in the source; only changed lines are objects. */
+type Line = number | OwnLine
+
+/**
+ * The lines of one received header block: `[id, start of line, start of value]` per line, and the offset behind the
+ * last line as a sentinel.
+ */
+export interface HeaderSource {
+  readonly text: string
+  readonly marks: readonly number[]
+}
+
+const STRIDE = 3
+const NO_SOURCE: HeaderSource = { text: '', marks: [H.Other, 0] }
+
+/**
+ * The header fields of a message: a value. Received lines are kept as offsets into the received text, in their
+ * order and spelling, and are only looked at when asked for; an edit copies a list of small numbers.
+ */
+export class Headers {
+  readonly #source: HeaderSource
+  readonly #lines: readonly Line[]
+
+  private constructor(source: HeaderSource, lines: readonly Line[]) {
+    this.#source = source
+    this.#lines = lines
+  }
+
+  /** All lines of a received block. */
+  static received(source: HeaderSource): Headers {
+    const count = Math.floor(source.marks.length / STRIDE)
+    const lines: number[] = new Array<number>(count)
+    for (let i = 0; i < count; i++) lines[i] = i
+    return new Headers(source, lines)
+  }
+
+  static readonly none = new Headers(NO_SOURCE, [])
+
+  /** The first value of a field, white space trimmed and folds undone; undefined if there is none. */
+  get(id: HeaderId): string | undefined {
+    const lines = this.#lines
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i] as Line
+      if (this.#idOf(line) === id) return this.#valueOf(line)
+    }
+    return undefined
+  }
+
+  /** The value of each line of a field, top to bottom. */
+  lines(id: HeaderId): string[] {
+    const values: string[] = []
+    for (const line of this.#lines) if (this.#idOf(line) === id) values.push(this.#valueOf(line))
+    return values
+  }
+
+  /** Every value of a list field, however they are spread over lines. */
+  list(id: HeaderId): string[] {
+    let all: string[] | undefined
+    for (const line of this.#lines) {
+      if (this.#idOf(line) !== id) continue
+      const values = splitList(this.#valueOf(line))
+      if (all === undefined) all = values
+      else all.push(...values)
+    }
+    return all ?? []
+  }
+
+  /** The topmost value of a list field. */
+  top(id: HeaderId): string | undefined {
+    const value = this.get(id)
+    return value === undefined ? undefined : topOfList(value)
+  }
+
+  has(id: HeaderId): boolean {
+    return this.count(id) > 0
+  }
+
+  /** Number of lines of a field. */
+  count(id: HeaderId): number {
+    let count = 0
+    for (const line of this.#lines) if (this.#idOf(line) === id) count++
+    return count
+  }
+
+  /** The values of a field that may be unknown to the table, by its name in any case. */
+  named(name: string): string[] {
+    const id = headerIdAt(name, 0, name.length)
+    if (id !== H.Other) return this.lines(id)
+    const wanted = name.toLowerCase()
+    return this.#lines
+      .filter(line => this.#idOf(line) === H.Other && this.#nameOf(line).toLowerCase() === wanted)
+      .map(line => this.#valueOf(line))
+  }
+
+  /** Name and value of every line, in order, as on the wire. */
+  *entries(): Generator<readonly [name: string, value: string]> {
+    for (const line of this.#lines) yield [this.#nameOf(line), this.#valueOf(line)]
+  }
+
+  /** Starts a change: the edit is a local builder, the result a new value; this one stays as it is. */
+  edit(): HeaderEdit {
+    return new HeaderEdit(this.#source, this.#lines.slice(), Headers.#make)
+  }
+
+  /** The lines of the given fields only, in their order: the skeleton of a response (RFC 3261 §8.2.6.2). */
+  pick(ids: readonly HeaderId[]): HeaderEdit {
+    const lines = this.#lines.filter(line => ids.includes(this.#idOf(line)))
+    return new HeaderEdit(this.#source, lines, Headers.#make)
+  }
+
+  static readonly #make = (source: HeaderSource, lines: readonly Line[]): Headers => new Headers(source, lines)
+
+  /** The block as text, each line ended by CRLF. Runs of untouched lines are copied in one piece. */
+  format(): string {
+    const { text, marks } = this.#source
+    const lines = this.#lines
+    let out = ''
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i] as Line
+      if (typeof line !== 'number') {
+        out += line.name + ': ' + line.value + '\r\n'
+        continue
+      }
+      let last = line
+      while (lines[i + 1] === last + 1) {
+        last++
+        i++
+      }
+      out += text.slice(marks[line * STRIDE + 1], endOfLine(marks, last))
+    }
+    return out
+  }
+
+  #idOf(line: Line): HeaderId {
+    return typeof line === 'number' ? (this.#source.marks[line * STRIDE] as HeaderId) : line.id
+  }
+
+  #nameOf(line: Line): string {
+    if (typeof line !== 'number') return line.name
+    const { text, marks } = this.#source
+    const start = marks[line * STRIDE + 1] as number
+    return text.slice(start, text.indexOf(':', start)).trimEnd()
+  }
+
+  #valueOf(line: Line): string {
+    return typeof line === 'number' ? receivedValue(this.#source, line) : line.value
+  }
+}
+
+function endOfLine(marks: readonly number[], line: number): number {
+  // Behind the last line stands the sentinel, at the place where the next line's start would be.
+  return marks[(line + 1) * STRIDE + 1] ?? (marks.at(-1) as number)
+}
+
+function receivedValue(source: HeaderSource, line: number): string {
+  const { text, marks } = source
+  const value = text.slice(marks[line * STRIDE + 2], endOfLine(marks, line) - 2)
+  if (value.includes('\r\n')) return value.replace(/\s*\r\n[ \t]+/g, ' ').trim()
+  const last = value.charCodeAt(value.length - 1)
+  return last === 0x20 || last === 0x09 ? value.trimEnd() : value
+}
+
+/** A change to a list of header lines. Used inside one function and then closed with `done`. */
+export class HeaderEdit {
+  readonly #source: HeaderSource
+  readonly #lines: Line[]
+  readonly #make: (source: HeaderSource, lines: readonly Line[]) => Headers
+
+  constructor(
+    source: HeaderSource,
+    lines: Line[],
+    make: (source: HeaderSource, lines: readonly Line[]) => Headers,
+  ) {
+    this.#source = source
+    this.#lines = lines
+    this.#make = make
+  }
+
+  done(): Headers {
+    return this.#make(this.#source, this.#lines)
+  }
+
+  /** Puts a value on top of a field: before its first line, else below the Vias. */
+  prepend(id: HeaderId, value: string): this {
+    const own = { id, name: nameOf(id), value }
+    const at = this.#firstOf(id)
+    this.#lines.splice(at >= 0 ? at : this.#belowVias(), 0, own)
+    return this
+  }
+
+  /** Puts a value below the field's last line, else at the end. */
+  append(id: HeaderId, value: string): this {
+    const own = { id, name: nameOf(id), value }
+    const at = this.#lastOf(id)
+    if (at >= 0) this.#lines.splice(at + 1, 0, own)
+    else this.#lines.push(own)
+    return this
+  }
+
+  /** Adds a line with a name that need not be in the table. */
+  add(name: string, value: string): this {
+    this.#lines.push({ id: headerIdAt(name, 0, name.length), name, value })
+    return this
+  }
+
+  /** Makes this the field's only value. It stands where the first one stood. */
+  set(id: HeaderId, value: string): this {
+    const own = { id, name: nameOf(id), value }
+    const at = this.#firstOf(id)
+    if (at < 0) {
+      this.#lines.push(own)
+      return this
+    }
+    this.#lines[at] = own
+    for (let i = this.#lines.length - 1; i > at; i--) {
+      if (this.#idOf(this.#lines[i] as Line) === id) this.#lines.splice(i, 1)
+    }
+    return this
+  }
+
+  /** Removes every line of a field. */
+  remove(id: HeaderId): this {
+    const lines = this.#lines
+    let kept = 0
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i] as Line
+      if (this.#idOf(line) !== id) lines[kept++] = line
+    }
+    lines.length = kept
+    return this
+  }
+
+  /** Removes the topmost value of a list field (its line, if it stands alone). */
+  removeTop(id: HeaderId): this {
+    const at = this.#firstOf(id)
+    if (at < 0) return this
+    const rest = isListHeader(id) ? restOfList(this.#valueOf(this.#lines[at] as Line)) : ''
+    if (rest === '') this.#lines.splice(at, 1)
+    else this.#lines[at] = { id, name: nameOf(id), value: rest }
+    return this
+  }
+
+  /** Replaces the topmost value of a list field. */
+  replaceTop(id: HeaderId, value: string): this {
+    const at = this.#firstOf(id)
+    if (at < 0) return this.prepend(id, value)
+    const rest = isListHeader(id) ? restOfList(this.#valueOf(this.#lines[at] as Line)) : ''
+    this.#lines[at] = { id, name: nameOf(id), value: rest === '' ? value : `${value}, ${rest}` }
+    return this
+  }
+
+  #idOf(line: Line): HeaderId {
+    return typeof line === 'number' ? (this.#source.marks[line * STRIDE] as HeaderId) : line.id
+  }
+
+  #valueOf(line: Line): string {
+    return typeof line === 'number' ? receivedValue(this.#source, line) : line.value
+  }
+
+  #firstOf(id: HeaderId): number {
+    const lines = this.#lines
+    for (let i = 0; i < lines.length; i++) if (this.#idOf(lines[i] as Line) === id) return i
+    return -1
+  }
+
+  #lastOf(id: HeaderId): number {
+    const lines = this.#lines
+    for (let i = lines.length - 1; i >= 0; i--) if (this.#idOf(lines[i] as Line) === id) return i
+    return -1
+  }
+
+  #belowVias(): number {
+    return this.#lastOf(H.Via) + 1
+  }
+}

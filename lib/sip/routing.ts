@@ -1,0 +1,56 @@
+import { H } from './header-names.ts'
+import type { NextHop } from './exchange.ts'
+import type { SipRequest } from './message.ts'
+import { parseNameAddr } from './name-addr.ts'
+import { parseUri, uriParam, type SipUri } from './uri.ts'
+
+/** The URI of a name-addr such as a Route value, if it is a SIP URI. */
+export function sipUriOf(nameAddr: string): SipUri | undefined {
+  // Almost every Route is `<uri>` alone.
+  const text =
+    nameAddr.charCodeAt(0) === 0x3c && nameAddr.indexOf('>') === nameAddr.length - 1
+      ? nameAddr.slice(1, -1)
+      : parseNameAddr(nameAddr)?.uri
+  const uri = text === undefined ? undefined : parseUri(text)
+  return uri?.kind === 'sip' ? uri : undefined
+}
+
+export function topRoute(request: SipRequest): SipUri | undefined {
+  const top = request.headers.top(H.Route)
+  return top === undefined ? undefined : sipUriOf(top)
+}
+
+export interface OwnRoute {
+  readonly request: SipRequest
+  /** Our own Route that was on top, with the parameters we once put into it. */
+  readonly own: SipUri | undefined
+}
+
+/**
+ * Prepares a request for routing (RFC 3261 §16.4): undoes a strict router's swap when the Request-URI is a
+ * Record-Route of ours, and takes our own Route off the top.
+ */
+export function withoutOwnRoute(request: SipRequest, isOwn: (uri: SipUri) => boolean): OwnRoute {
+  const target = request.parsedUri
+  if (target?.kind === 'sip' && uriParam(target, 'lr') !== undefined && isOwn(target)) {
+    const routes = request.headers.list(H.Route)
+    const last = routes.at(-1)
+    const lastUri = last === undefined ? undefined : parseNameAddr(last)?.uri
+    if (lastUri !== undefined) {
+      const edit = request.headers.edit().remove(H.Route)
+      for (const route of routes.slice(0, -1)) edit.append(H.Route, route)
+      return withoutOwnRoute(request.with(edit.done(), lastUri), isOwn)
+    }
+  }
+  const top = topRoute(request)
+  if (top === undefined || !isOwn(top)) return { request, own: undefined }
+  return { request: request.with(request.headers.edit().removeTop(H.Route).done()), own: top }
+}
+
+/** Where the Route set or else the Request-URI sends a request; undefined if that is not a SIP URI. */
+export function nextHopOf(request: SipRequest): NextHop | undefined {
+  const top = request.headers.top(H.Route)
+  const target = request.parsedUri
+  const uri = top !== undefined ? sipUriOf(top) : target?.kind === 'sip' ? target : undefined
+  return uri === undefined ? undefined : { via: 'uri', uri }
+}

@@ -1,0 +1,161 @@
+import { millis, type Clock, type Duration, type Timer } from '../../kit/clock.ts'
+import type { SipRequest, SipResponse } from '../message.ts'
+import type { Outlet } from './client.ts'
+import {
+  INVITE_SERVER,
+  NON_INVITE_SERVER,
+  type Action,
+  type Machine,
+  type ServerEvent,
+  type State,
+} from './machines.ts'
+import { retransmitDelay, type SipTimers } from './timers.ts'
+
+/** What a server transaction needs of its surroundings. */
+export interface ServerSurroundings {
+  readonly clock: Clock
+  readonly timers: SipTimers
+  /** A final response has gone out. */
+  answered(transaction: ServerTransaction): void
+  ended(transaction: ServerTransaction): void
+  /** An ACK that belongs to a 2xx: to be passed on end to end. */
+  ack(transaction: ServerTransaction, ack: SipRequest): void
+}
+
+/** One request received, until its final response has surely arrived (RFC 3261 §17.2). */
+export class ServerTransaction {
+  readonly method: string
+  readonly sentBy: string
+  /** Another transaction whose branch is the same text, of another method or sender. */
+  sibling: ServerTransaction | undefined
+  readonly #outlet: Outlet
+  readonly #machine: Machine<ServerEvent>
+  readonly #surroundings: ServerSurroundings
+  #state: State
+  #text: string | undefined
+  #ack: SipRequest | undefined
+  #sent = 0
+  #resend: Timer | undefined
+  #deadline: Timer | undefined
+
+  constructor(request: SipRequest, sentBy: string, outlet: Outlet, surroundings: ServerSurroundings) {
+    const invite = request.method === 'INVITE'
+    this.method = request.method
+    this.sentBy = sentBy
+    this.#outlet = outlet
+    this.#machine = invite ? INVITE_SERVER : NON_INVITE_SERVER
+    this.#state = invite ? 'proceeding' : 'trying'
+    this.#surroundings = surroundings
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  /** True until a final response has been sent. */
+  get open(): boolean {
+    return this.#state === 'trying' || this.#state === 'proceeding'
+  }
+
+  repeated(): void {
+    this.#step('request')
+  }
+
+  receiveAck(ack: SipRequest): void {
+    this.#ack = ack
+    this.#step('ack')
+    this.#ack = undefined
+  }
+
+  /** Sends a response. After a final one, only further 2xx to an INVITE still go out. */
+  respond(response: SipResponse): void {
+    const event = response.status < 200 ? 'send1xx' : response.status < 300 ? 'send2xx' : 'sendFailure'
+    if (this.#machine[this.#state]?.[event] === undefined) return
+    const wasOpen = this.open
+    this.#text = response.format()
+    this.#step(event)
+    if (this.#state === 'accepted') this.#text = undefined
+    if (wasOpen && !this.open) this.#surroundings.answered(this)
+  }
+
+  /** Ends without an answer: the request was one that nobody may answer any more (RFC 4320 §4.2). */
+  abandon(): void {
+    if (this.#state === 'terminated') return
+    this.#stop()
+    this.#state = 'terminated'
+    this.#surroundings.ended(this)
+  }
+
+  #step(event: ServerEvent): void {
+    const step = this.#machine[this.#state]?.[event]
+    if (step === undefined) return
+    this.#state = step.to
+    for (const action of step.do) this.#perform(action)
+    if (step.to === 'terminated') this.#surroundings.ended(this)
+  }
+
+  #perform(action: Action): void {
+    switch (action) {
+      case 'send':
+      case 'resend':
+        if (this.#text === undefined) return
+        this.#sent++
+        this.#outlet.send(this.#text)
+        return
+      case 'scheduleResend':
+        if (!this.#outlet.reliable) this.#resend = this.#after(this.#resendDelay(), 'resendDue')
+        return
+      case 'startTimeout':
+        this.#sent = 1
+        this.#deadline = this.#after(this.#sixtyFourT1(), 'timeout')
+        return
+      case 'stopTimers':
+        this.#stop()
+        return
+      case 'stopResend':
+        this.#resend?.cancel()
+        return
+      case 'tellAck':
+        if (this.#ack !== undefined) this.#surroundings.ack(this, this.#ack)
+        return
+      case 'linger':
+        this.#linger()
+        return
+      case 'ack':
+      case 'tell':
+      case 'tellTimeout':
+      case 'tellTransportError':
+        return
+    }
+  }
+
+  #stop(): void {
+    this.#resend?.cancel()
+    this.#deadline?.cancel()
+  }
+
+  #resendDelay(): Duration {
+    return retransmitDelay(Math.max(this.#sent, 1), true, this.#surroundings.timers)
+  }
+
+  #sixtyFourT1(): Duration {
+    return millis(64 * this.#surroundings.timers.t1)
+  }
+
+  #linger(): void {
+    if (this.#state === 'accepted') {
+      this.#deadline = this.#after(this.#sixtyFourT1(), 'lingerOver')
+      return
+    }
+    if (this.#outlet.reliable) {
+      this.abandon()
+      return
+    }
+    const delay = this.#state === 'confirmed' ? this.#surroundings.timers.t4 : this.#sixtyFourT1()
+    this.#deadline = this.#after(delay, 'lingerOver')
+  }
+
+  #after(delay: Duration, event: ServerEvent): Timer {
+    return this.#surroundings.clock.after(delay, () => this.#step(event))
+  }
+}
