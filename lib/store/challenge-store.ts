@@ -1,0 +1,33 @@
+/** An authentication challenge that waits for its answer, or whose nonce may be used again. */
+export interface Challenge {
+  readonly nonce: string
+  /** The next nonce count that is expected; starts at 1. */
+  readonly nonceCount: number
+  /** Unix time in milliseconds. */
+  readonly expiresAt: number
+  readonly realm: string
+  readonly qop: string
+  readonly impu: string
+  readonly scscfUri: string
+  readonly secret:
+    | { readonly kind: 'digest'; readonly ha1: string }
+    | { readonly kind: 'aka'; readonly version: 1 | 2; readonly response: string }
+}
+
+/**
+ * Open authentication challenges, keyed by private identity and nonce. Several may be open for one identity.
+ *
+ * A challenge vanishes at its expiry. It need not survive the process: losing one costs the phone one more 401.
+ */
+export interface ChallengeStore {
+  get(impi: string, nonce: string): Promise<Challenge | undefined>
+  /** Adds a challenge, or replaces the one of the same nonce. */
+  put(impi: string, challenge: Challenge): Promise<void>
+  /**
+   * Takes the use of a nonce: replaces the challenge only if it still has the nonce count that was read.
+   * Two answers to one nonce that race cannot both win.
+   */
+  advance(impi: string, challenge: Challenge, expectedNonceCount: number): Promise<'stored' | 'conflict'>
+  remove(impi: string, nonce: string): Promise<void>
+  removeAll(impi: string): Promise<void>
+}

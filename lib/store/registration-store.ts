@@ -1,0 +1,61 @@
+/** One contact of a registered user, with what is needed to reach it. */
+export interface Binding {
+  /** The Contact URI as registered. */
+  readonly uri: string
+  readonly callId: string
+  readonly cseq: number
+  /** Unix time in milliseconds. */
+  readonly expiresAt: number
+  /** q value, 0 to 1. */
+  readonly q: number
+  /** Contact header parameters without `expires` and `q`; a valueless one has ''. Quotes are kept. */
+  readonly params: Readonly<Record<string, string>>
+  /** Path header values, topmost first, each a name-addr. */
+  readonly paths: readonly string[]
+  readonly impi: string
+  readonly emergency: boolean
+}
+
+/** A watcher of the reg event package (RFC 3680). */
+export interface Subscription {
+  readonly requestUri: string
+  readonly fromUri: string
+  readonly fromTag: string
+  readonly toUri: string
+  readonly toTag: string
+  readonly callId: string
+  readonly routes: readonly string[]
+  /** Unix time in milliseconds. */
+  readonly expiresAt: number
+}
+
+/** Everything known about the registration of one implicit registration set; its key is the default IMPU. */
+export interface RegistrationRecord {
+  readonly bindings: Readonly<Record<string, Binding>>
+  readonly subscriptions: Readonly<Record<string, Subscription>>
+  /** All identities of the set, default first; barred ones are marked by the profile, not here. */
+  readonly associatedUris: readonly string[]
+  readonly notifyCseq: number
+  readonly scscfUri: string
+  readonly timerId?: string
+}
+
+/** A value with the version that a compare-and-set names. */
+export interface Versioned<T> {
+  readonly value: T
+  readonly version: number
+}
+
+/**
+ * Registrations, keyed by default IMPU.
+ *
+ * Consistency: `put` and `remove` are compare-and-set; a resolved promise means that the change survives the death
+ * of the process. A record whose bindings and subscriptions have all expired may vanish by itself, no earlier than
+ * 10 s after the last expiry.
+ */
+export interface RegistrationStore {
+  get(impu: string): Promise<Versioned<RegistrationRecord> | undefined>
+  /** @param expected the version that was read; undefined if there was no record. */
+  put(impu: string, record: RegistrationRecord, expected: number | undefined): Promise<'stored' | 'conflict'>
+  remove(impu: string, expected: number): Promise<'removed' | 'conflict'>
+}
