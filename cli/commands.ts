@@ -1,5 +1,6 @@
 import type { Command } from '@oclif/core'
 import Help from './commands/help.ts'
+import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
 import UserList from './commands/user/list.ts'
@@ -9,6 +10,7 @@ import UserUpdate from './commands/user/update.ts'
 /** Every command by its name; what a command needs for its work it imports when it runs. */
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   help: Help,
+  up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
   'user:list': UserList,

@@ -48,16 +48,12 @@ function usageError(
   const meant = unknown
     .map(flag => nearest(flag.replace(/^-+/, ''), command.flags))
     .filter(flag => flag !== undefined)
-  return new CwError(
-    'USAGE',
-    lowerFirst([head.replace(/:$/, ''), ...rest].join(', ').replace(/\s{2,}/g, ' ')),
-    {
-      where: { address: name },
-      changed: 'nothing',
-      remedies: [...meant.map(flag => `${name} --${flag}`), `${name} --help`],
-      cause: error,
-    },
-  )
+  return new CwError('USAGE', sentenceOf(error), {
+    where: { address: name },
+    changed: 'nothing',
+    remedies: [...meant.map(flag => `${name} --${flag}`), `${name} --help`],
+    cause: error,
+  })
 }
 
 /** oclif's message as one sentence. */
@@ -69,7 +65,7 @@ function sentenceOf(error: Error): string {
   if (missing.length > 0) return `missing: ${missing.map(name => String(name).toUpperCase()).join(', ')}`
   const lines = error.message.replace('\nSee more help with --help', '').split('\n')
   const text = lines.map(line => line.trim()).filter(line => line !== '')
-  return lowerFirst(text.join(' '))
+  return lowerFirst(text.join(' ').replace(/^Parsing (--\S+) /, '$1: '))
 }
 
 function bug(error: unknown): CwError {

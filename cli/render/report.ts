@@ -33,6 +33,11 @@ export function reportFailure(error: CwError, json: boolean, warnings: readonly 
   process.exitCode = error.exitCode
 }
 
+/** One JSON line from a command that goes on: an envelope with the event's name in front. */
+export function printEvent(event: string, result: unknown): void {
+  process.stdout.write(`${JSON.stringify({ event, ...okEnvelope(result, []) })}\n`)
+}
+
 export function printWarning(text: string): void {
   process.stderr.write(`${paintFor(process.stderr)('yellow', 'warning')}: ${text}\n`)
 }

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ADDRESS_NOT_LOCAL: 'environment',
   DATA_DIR_UNUSABLE: 'environment',
   DATA_DIR_LOCKED: 'environment',
+  NOT_READY: 'environment',
   STORE_FAILED: 'environment',
   PREREQUISITE_MISSING: 'environment',
   SERVICE_UNREACHABLE: 'peer',

@@ -1,0 +1,102 @@
+import { Flags } from '@oclif/core'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { CwCommand } from '../command.ts'
+import { addressesOf, formatCore, type CoreView } from '../render/core.ts'
+import { printEvent, type Outcome } from '../render/report.ts'
+import { stopSignal } from '../stop-signal.ts'
+
+const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const
+
+/** Keeps the highest port, 8889, below 65536. */
+const MOST_OFFSET = 56_000
+
+export default class Up extends CwCommand {
+  static override summary = 'Run the whole core in this process.'
+  static override description = `Edge proxy, I-CSCF, S-CSCF, BGCF, subscriber store and XDMS, on stores in a folder.
+It prints what a phone must be set to once everything answers. SIGTERM or Ctrl-C stops it with nothing lost; a second
+Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else stays on 127.0.0.1.`
+  static override examples = [
+    '<%= config.bin %> up',
+    '<%= config.bin %> up --bind 0.0.0.0 --domain ims.example.com',
+    '<%= config.bin %> up --port-offset 1000 --data-dir /tmp/second',
+  ]
+  static override flags = {
+    'data-dir': Flags.directory({
+      summary: 'Where subscribers and registrations are kept.',
+      env: 'CLEARWATER_DATA_DIR',
+      default: () => Promise.resolve(join(homedir(), '.local', 'share', 'clearwater')),
+      defaultHelp: () => Promise.resolve('~/.local/share/clearwater'),
+    }),
+    domain: Flags.string({ summary: 'The home domain.', env: 'CLEARWATER_DOMAIN', default: 'ims.test' }),
+    bind: Flags.string({
+      summary: 'The address on which phones are served; 0.0.0.0 for all.',
+      helpValue: 'ADDRESS',
+      default: '127.0.0.1',
+    }),
+    advertise: Flags.string({
+      summary: 'The address that phones are told to send to. Default: --bind, or this machine’s own.',
+      helpValue: 'ADDRESS',
+    }),
+    'port-offset': Flags.integer({
+      summary: 'Added to every port, so that several can run side by side.',
+      env: 'CLEARWATER_PORT_OFFSET',
+      default: 0,
+      min: 0,
+      max: MOST_OFFSET,
+    }),
+    'log-level': Flags.option({
+      summary: 'What goes to standard error.',
+      options: LOG_LEVELS,
+      default: 'warn',
+    })(),
+  }
+
+  protected override async perform(): Promise<Outcome> {
+    const { flags } = await this.parse(Up)
+    const stop = stopSignal()
+    const { startCore } = await import('../operations/up.ts')
+    const dataDir = resolve(flags['data-dir'])
+    const core = await startCore({
+      dataDir,
+      domain: flags.domain.toLowerCase(),
+      bind: flags.bind,
+      advertise: flags.advertise,
+      portOffset: flags['port-offset'],
+      logLevel: flags['log-level'],
+    })
+    this.#announce({
+      version: this.config.version,
+      domain: flags.domain.toLowerCase(),
+      address: core.address,
+      bind: flags.bind,
+      ports: core.ports,
+      portOffset: flags['port-offset'],
+      dataDir,
+      readyAfterMs: core.readyAfterMs,
+    })
+    const signal = await stop.received
+    if (!this.jsonEnabled()) process.stderr.write('\nstopping\n')
+    await core.close()
+    return { result: { event: 'stopped', signal } }
+  }
+
+  #announce(core: CoreView): void {
+    if (!this.jsonEnabled()) {
+      // In a checkout, where npm started it, cw is not on the PATH.
+      const cw = process.env.npm_lifecycle_event === undefined ? 'cw' : 'bin/cw'
+      process.stdout.write(`${formatCore(core, cw)}\n`)
+      return
+    }
+    const { proxy, webSocket } = addressesOf(core)
+    printEvent('ready', {
+      domain: core.domain,
+      proxy,
+      web_socket: webSocket,
+      ports: core.ports,
+      data_dir: core.dataDir,
+      ready_after_ms: Math.round(core.readyAfterMs),
+      pid: process.pid,
+    })
+  }
+}
