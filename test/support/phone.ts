@@ -51,6 +51,7 @@ export class Phone implements AsyncDisposable {
   readonly received: SipText[] = []
   readonly #seen = new Map<string, string | undefined>()
   readonly #taken = new Set<SipText>()
+  readonly #standingAnswers = new Map<string, number>()
   #cseq = 0
 
   constructor(identity: PhoneIdentity, wire: Wire) {
@@ -67,6 +68,8 @@ export class Phone implements AsyncDisposable {
       }
       this.#seen.set(key, undefined)
       this.received.push(message)
+      const standing = isRequest(message) ? this.#standingAnswers.get(methodOf(message)) : undefined
+      if (standing !== undefined) this.reply(message, standing)
     })
   }
 
@@ -117,12 +120,19 @@ export class Phone implements AsyncDisposable {
     return await this.#take(method, message => isRequest(message) && methodOf(message) === method)
   }
 
+  /** From now on answers every request of this method with `status`, at once. */
+  answerAll(method: string, status: number): void {
+    this.#standingAnswers.set(method, status)
+  }
+
   /** Answers a request that came in. The To tag is the same for every answer inside one call. */
   reply(request: SipText, status: number, options: { headers?: Headers; body?: string } = {}): SipText {
     const to = valueOf(request, 'to')
-    const tag = createHash('md5').update(valueOf(request, 'call-id') + this.wire.local).digest('hex').slice(0, 8)
-    const tagged =
-      status > 100 && !/;\s*tag=/i.test(to) ? `${to};tag=${tag}` : to
+    const tag = createHash('md5')
+      .update(valueOf(request, 'call-id') + this.wire.local)
+      .digest('hex')
+      .slice(0, 8)
+    const tagged = status > 100 && !/;\s*tag=/i.test(to) ? `${to};tag=${tag}` : to
     const headers: Headers = [
       ['Via', valuesOf(request, 'via')],
       ['Record-Route', valuesOf(request, 'record-route')],
@@ -139,13 +149,17 @@ export class Phone implements AsyncDisposable {
     return readSip(text)
   }
 
-  /** Registers, answering the challenge. Returns the last response, whatever it is. */
+  /**
+   * Registers, answering the challenge. Returns the last response, whatever it is.
+   *
+   * Without a Contact it only asks what is registered (RFC 3261 §10.2.3).
+   */
   async register(options: { expires?: number; contact?: string; password?: string } = {}): Promise<SipText> {
     const { expires = 300, contact = this.contact, password } = options
     return await this.authenticated('REGISTER', `sip:${this.identity.domain}`, {
       to: `<${this.aor}>`,
       headers: [
-        ['Contact', contact],
+        ['Contact', contact === 'none' ? [] : contact],
         ['Expires', `${expires}`],
         ['Supported', 'path, outbound'],
       ],

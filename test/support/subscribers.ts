@@ -65,3 +65,11 @@ async function call(method: string, url: string, body?: string, type?: string): 
 function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
+
+/** Whether the provisioning interface knows this subscriber's private identity and its credentials. */
+export async function isProvisioned(port: number, identity: PhoneIdentity): Promise<boolean> {
+  const privateId = encodeURIComponent(`${identity.user}@${identity.domain}`)
+  const response = await fetch(`http://127.0.0.1:${port}/private/${privateId}`)
+  const body = await response.text()
+  return response.ok && body.includes('digest_ha1')
+}
