@@ -1,0 +1,147 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { formatRegData, parseRegData } from './reg-data-xml.ts'
+import { formatImsSubscription, identitiesOf, parseImsSubscription } from './subscription-xml.ts'
+import { parseXml } from './xml.ts'
+
+const IFC = (server: string): string =>
+  `<InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>${server}</ServerName></ApplicationServer></InitialFilterCriteria>`
+
+const DOCUMENT = `<?xml version="1.0" encoding="UTF-8"?>
+<cx:IMSSubscription xmlns:cx="urn:x" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="CxDataType.xsd">
+ <cx:PrivateID>Unspecified</cx:PrivateID>
+ <cx:ServiceProfile>
+  <cx:PublicIdentity><cx:Identity><![CDATA[sip:a&b@example.com]]></cx:Identity><cx:New>x</cx:New></cx:PublicIdentity>
+  <cx:PublicIdentity><cx:BarringIndication>true</cx:BarringIndication><cx:Identity> tel:+16505550001 </cx:Identity></cx:PublicIdentity>
+  ${IFC('sip:one@example.com')}
+  <cx:CoreNetworkServicesAuthorization/>
+  ${IFC('sip:two@example.com')}
+ </cx:ServiceProfile>
+</cx:IMSSubscription>`
+
+function subscription(xml: string) {
+  const result = parseImsSubscription(xml)
+  if (!result.ok) throw new Error(result.message)
+  return result.subscription
+}
+
+describe('IMSSubscription (TS 29.228 Annex E)', () => {
+  test('prefixes and unknown elements are ignored, CDATA is text, criteria keep their order', () => {
+    const read = subscription(DOCUMENT)
+
+    expect(read).toEqual({
+      privateId: 'Unspecified',
+      profiles: [
+        {
+          identities: [
+            { impu: 'sip:a&b@example.com', barred: false },
+            { impu: 'tel:+16505550001', barred: true },
+          ],
+          filterCriteria: [IFC('sip:one@example.com'), IFC('sip:two@example.com')],
+        },
+      ],
+    })
+    expect(identitiesOf(read)).toEqual(['sip:a&b@example.com', 'tel:+16505550001'])
+  })
+
+  test('the same text is read once', () => {
+    expect(subscription(DOCUMENT)).toBe(subscription(DOCUMENT))
+  })
+
+  test('what is written again has no prefixes and keeps what we do not know', () => {
+    const text = formatImsSubscription(subscription(DOCUMENT))
+
+    expect(text).not.toContain('cx:')
+    expect(text).not.toContain('xmlns')
+    expect(text).toContain('<New>x</New>')
+    expect(subscription(text)).toEqual(subscription(DOCUMENT))
+  })
+
+  test('a wildcarded identity names its wildcard', () => {
+    const text = `<IMSSubscription><ServiceProfile><PublicIdentity><Identity>sip:bob@x</Identity>
+      <Extension><IdentityType>3</IdentityType><Extension><Extension><WildcardedIMPU>sip:b!.*!@x</WildcardedIMPU>
+      </Extension></Extension></Extension></PublicIdentity></ServiceProfile></IMSSubscription>`
+
+    expect(subscription(text).profiles[0]?.identities[0]?.wildcard).toBe('sip:b!.*!@x')
+  })
+
+  test.each([
+    ['not XML at all', 'hello'],
+    ['an element left open', '<IMSSubscription><PrivateID></IMSSubscription>'],
+    ['another root', '<ServiceProfile/>'],
+    ['no identity', '<IMSSubscription><ServiceProfile/></IMSSubscription>'],
+    ['a document type', '<!DOCTYPE a [<!ENTITY x "y">]><IMSSubscription>&x;</IMSSubscription>'],
+    ['too deep', `${'<a>'.repeat(5000)}${'</a>'.repeat(5000)}`],
+    ['too deep behind quotes', `${'<a b="/>">'.repeat(5000)}${'</a>'.repeat(5000)}`],
+    ['too long', `<IMSSubscription>${' '.repeat(300_000)}</IMSSubscription>`],
+    ['two roots', '<IMSSubscription/><IMSSubscription/>'],
+    ['an undeclared prefix', '<cx:IMSSubscription/>'],
+  ])('%s is a failure with one line of reason', (_, text) => {
+    const result = parseImsSubscription(text)
+
+    expect(result).toMatchObject({ ok: false, message: expect.stringMatching(/^[^\n]+$/) as string })
+  })
+
+  test('no text makes the reader throw', () => {
+    const piece = fc.constantFrom(
+      '<',
+      '>',
+      '/',
+      'IMSSubscription',
+      '<![CDATA[',
+      ']]>',
+      '<!--',
+      '&amp;',
+      '&#0;',
+      '"',
+      'a',
+    )
+    fc.assert(
+      fc.property(fc.array(fc.oneof(piece, fc.string())), pieces => {
+        const result = parseXml(pieces.join(''))
+        expect(typeof result.ok).toBe('boolean')
+      }),
+    )
+  })
+})
+
+describe('ClearwaterRegData', () => {
+  test('comes back as it was written', () => {
+    const data = {
+      state: 'REGISTERED',
+      previousState: 'UNREGISTERED',
+      subscription: subscription(DOCUMENT),
+      charging: { ccf: ['aaa://ccf1', 'aaa://ccf2?a=b&c'], ecf: ['aaa://ecf1'] },
+    } as const
+
+    expect(parseRegData(formatRegData(data))).toEqual({ ok: true, data })
+  })
+
+  test('an unknown identity has a state and nothing else', () => {
+    const text = formatRegData({ state: 'NOT_REGISTERED', charging: { ccf: [], ecf: [] } })
+
+    expect(text).toBe(
+      '<ClearwaterRegData><RegistrationState>NOT_REGISTERED</RegistrationState></ClearwaterRegData>',
+    )
+    expect(parseRegData(text)).toEqual({
+      ok: true,
+      data: { state: 'NOT_REGISTERED', charging: { ccf: [], ecf: [] } },
+    })
+  })
+
+  test('addresses are read in order of priority', () => {
+    const result = parseRegData(
+      `<ClearwaterRegData><RegistrationState>UNREGISTERED</RegistrationState><ChargingAddresses>
+       <CCF priority="2">b</CCF><CCF priority="1">a</CCF></ChargingAddresses></ClearwaterRegData>`,
+    )
+
+    expect(result.ok && result.data.charging.ccf).toEqual(['a', 'b'])
+  })
+
+  test.each([
+    '',
+    '<a/>',
+    '<ClearwaterRegData/>',
+    '<ClearwaterRegData><RegistrationState>X</RegistrationState></ClearwaterRegData>',
+  ])('%j is a failure', text => expect(parseRegData(text).ok).toBe(false))
+})

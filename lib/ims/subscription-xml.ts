@@ -1,0 +1,117 @@
+import { LRUCache } from 'lru-cache'
+import type { Element } from 'slimdom'
+import type { Impu } from './identity.ts'
+import type { ImsSubscription, PublicIdentity, ServiceProfile } from './subscription.ts'
+import {
+  childNamed,
+  childrenNamed,
+  escapeXml,
+  formatPlain,
+  parseXml,
+  textOf,
+  type XmlFailure,
+} from './xml.ts'
+
+export type SubscriptionResult = { readonly ok: true; readonly subscription: ImsSubscription } | XmlFailure
+
+/** The same document is read for each registration and call of a user, and shared by all identities of a set. */
+const parsed = new LRUCache<string, SubscriptionResult & { ok: true }>({ max: 2000 })
+
+/** The document a subscription was read from, for those who hand it on. */
+const sources = new WeakMap<ImsSubscription, string>()
+
+/**
+ * Reads an IMSSubscription document (TS 29.228 Annex E).
+ *
+ * Namespaces are ignored, as are elements we do not know; values may be CDATA. A document that is not well-formed,
+ * has another root or names no identity is a failure.
+ */
+export function parseImsSubscription(xml: string): SubscriptionResult {
+  const known = parsed.get(xml)
+  if (known !== undefined) return known
+  const document = parseXml(xml)
+  if (!document.ok) return document
+  const result = subscriptionOf(document.root)
+  if (!result.ok) return result
+  sources.set(result.subscription, xml)
+  parsed.set(xml, result)
+  return result
+}
+
+/** Reads a subscription from an element that has been parsed, as part of another document. */
+export function subscriptionOf(root: Element): SubscriptionResult {
+  if (root.localName !== 'IMSSubscription')
+    return { ok: false, message: `root element ${root.localName} instead of IMSSubscription` }
+  const privateId = childNamed(root, 'PrivateID')
+  const profiles = childrenNamed(root, 'ServiceProfile').map(profileOf)
+  if (!profiles.some(profile => profile.identities.length > 0))
+    return { ok: false, message: 'no PublicIdentity with an Identity' }
+  return {
+    ok: true,
+    subscription: { privateId: privateId === undefined ? '' : textOf(privateId), profiles },
+  }
+}
+
+/** The document of a subscription, without namespaces: as it was read, unknown elements included, or made anew. */
+export function formatImsSubscription(subscription: ImsSubscription): string {
+  const source = sources.get(subscription)
+  const document = source === undefined ? undefined : parseXml(source)
+  if (document?.ok === true) return formatPlain(document.root)
+  const profiles = subscription.profiles.map(formatProfile).join('')
+  const privateId = `<PrivateID>${escapeXml(subscription.privateId)}</PrivateID>`
+  return `<IMSSubscription>${privateId}${profiles}</IMSSubscription>`
+}
+
+/** All identities of the set in document order; the first is the default one (TS 24.229 §5.4.1.2.2). */
+export function identitiesOf(subscription: ImsSubscription): Impu[] {
+  return subscription.profiles.flatMap(profile => profile.identities.map(identity => identity.impu))
+}
+
+function profileOf(element: Element): ServiceProfile {
+  return {
+    identities: childrenNamed(element, 'PublicIdentity').flatMap(child => identityOf(child) ?? []),
+    filterCriteria: childrenNamed(element, 'InitialFilterCriteria').map(formatPlain),
+  }
+}
+
+function identityOf(element: Element): PublicIdentity | undefined {
+  const identity = childNamed(element, 'Identity')
+  if (identity === undefined || textOf(identity) === '') return undefined
+  const wildcard = wildcardOf(element)
+  return {
+    impu: textOf(identity) as Impu,
+    barred: isTrue(childNamed(element, 'BarringIndication')),
+    ...(wildcard === undefined ? {} : { wildcard }),
+  }
+}
+
+/** TS 29.228 §E: Extension/IdentityType 2 is a wildcarded PSI, 3 (or none, with the element) a wildcarded IMPU. */
+function wildcardOf(element: Element): string | undefined {
+  for (let at = childNamed(element, 'Extension'); at !== undefined; at = childNamed(at, 'Extension')) {
+    const wildcard = childNamed(at, 'WildcardedPSI') ?? childNamed(at, 'WildcardedIMPU')
+    if (wildcard !== undefined) return textOf(wildcard)
+  }
+  return undefined
+}
+
+function formatProfile(profile: ServiceProfile): string {
+  const identities = profile.identities.map(formatIdentity).join('')
+  return `<ServiceProfile>${identities}${profile.filterCriteria.join('')}</ServiceProfile>`
+}
+
+function formatIdentity(identity: PublicIdentity): string {
+  const barring = identity.barred ? '<BarringIndication>1</BarringIndication>' : ''
+  const wildcard =
+    identity.wildcard === undefined
+      ? ''
+      : `<Extension><IdentityType>3</IdentityType><Extension><Extension><WildcardedIMPU>${escapeXml(
+          identity.wildcard,
+        )}</WildcardedIMPU></Extension></Extension></Extension>`
+  const parts = `<Identity>${escapeXml(identity.impu)}</Identity>${wildcard}`
+  return `<PublicIdentity>${barring}${parts}</PublicIdentity>`
+}
+
+function isTrue(element: Element | undefined): boolean {
+  const text = element === undefined ? '' : textOf(element)
+  return text === '1' || text === 'true'
+}
