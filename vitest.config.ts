@@ -6,10 +6,13 @@ const serial = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_0
 export default defineConfig({
   test: {
     passWithNoTests: true,
+    // Tests of commands read what reaches standard output.
+    disableConsoleIntercept: true,
     projects: [
       {
         test: {
           name: 'unit',
+          disableConsoleIntercept: true,
           include: ['{lib,cli,daemons,tool}/**/*.test.ts', 'test/conformance/**/*.test.ts'],
           testTimeout: 20_000,
           hookTimeout: 30_000,

@@ -51,6 +51,8 @@ export abstract class CwCommand extends Command {
   }
 
   protected override catch(error: Error): Promise<void> {
+    // Else oclif would add that this command forgot to parse, which is what failed.
+    this.parsed = true
     if (error instanceof Errors.ExitError) {
       process.exitCode = error.oclif.exit ?? EXIT.done
       return Promise.resolve()

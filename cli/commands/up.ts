@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { CwCommand } from '../command.ts'
+import { parseDomain } from '../operations/domain.ts'
 import { addressesOf, formatCore, type CoreView } from '../render/core.ts'
 import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -35,7 +36,7 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
       default: '127.0.0.1',
     }),
     advertise: Flags.string({
-      summary: 'The address that phones are told to send to. Default: --bind, or this machine’s own.',
+      summary: "The address that phones are told to send to. Default: --bind, or this machine's own.",
       helpValue: 'ADDRESS',
     }),
     'port-offset': Flags.integer({
@@ -54,12 +55,13 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
 
   protected override async perform(): Promise<Outcome> {
     const { flags } = await this.parse(Up)
+    const domain = parseDomain(flags.domain)
     const stop = stopSignal()
     const { startCore } = await import('../operations/up.ts')
     const dataDir = resolve(flags['data-dir'])
     const core = await startCore({
       dataDir,
-      domain: flags.domain.toLowerCase(),
+      domain,
       bind: flags.bind,
       advertise: flags.advertise,
       portOffset: flags['port-offset'],
@@ -67,7 +69,7 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
     })
     this.#announce({
       version: this.config.version,
-      domain: flags.domain.toLowerCase(),
+      domain,
       address: core.address,
       bind: flags.bind,
       ports: core.ports,

@@ -7,7 +7,7 @@ export function asCwError(
   error: unknown,
   command: { readonly id: string; readonly flags: readonly string[] },
 ): CwError {
-  if (isCwError(error)) return error
+  if (isCwError(error)) return error.code === 'BUG' ? bug(error) : error
   if (error instanceof Errors.CLIError) return usageError(error, command)
   return bug(error)
 }

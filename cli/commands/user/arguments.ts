@@ -1,9 +1,9 @@
 import { Args, Flags } from '@oclif/core'
 import { text } from 'node:stream/consumers'
 import { CwError } from '../../../lib/kit/errors.ts'
+import { parseDomain } from '../../operations/domain.ts'
 
 const HSPROV_PORT = 8889
-const DOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i
 
 /** Where homestead-prov is. */
 export const connectionFlags = {
@@ -72,11 +72,7 @@ export async function domainOf(given: string | undefined, interactive: boolean):
   const domain = given ?? process.env.CLEARWATER_DOMAIN ?? (interactive ? await askDomain() : undefined)
   if (domain === undefined)
     throw missing('domain', 'give the home domain after the numbers, or set CLEARWATER_DOMAIN')
-  if (DOMAIN.test(domain)) return domain.toLowerCase()
-  throw new CwError('OPTION_INVALID', `"${domain}" is no domain`, {
-    changed: 'nothing',
-    remedies: ['a domain looks like ims.example.com'],
-  })
+  return parseDomain(domain)
 }
 
 /** The password from the argument or the flag, from standard input for "-", else asked for. */

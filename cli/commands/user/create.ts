@@ -61,7 +61,10 @@ For thousands of subscribers "cw user import" is quicker.`
         failed: count('failed'),
         total: report.total,
       },
-      text: `created ${created} ${created === 1 ? 'subscriber' : 'subscribers'}`,
+      text:
+        report.error !== undefined && created === 0
+          ? ''
+          : `created ${created} ${created === 1 ? 'subscriber' : 'subscribers'}`,
       ...(report.error === undefined ? {} : { error: report.error }),
     }
   }

@@ -37,7 +37,10 @@ registration set, so other public ids in that set go too.`
         failed: count('failed'),
         total: report.total,
       },
-      text: `deleted ${deleted} ${deleted === 1 ? 'subscriber' : 'subscribers'}`,
+      text:
+        report.error !== undefined && deleted === 0
+          ? ''
+          : `deleted ${deleted} ${deleted === 1 ? 'subscriber' : 'subscribers'}`,
       ...(report.error === undefined ? {} : { error: report.error, quiet: force && quiet }),
     }
   }
