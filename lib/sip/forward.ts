@@ -17,6 +17,8 @@ export interface ForwardOptions {
   readonly as: string
   /** Changes a response on its way upstream; it is called for every one but 100. */
   readonly onResponse?: (response: SipResponse, fork: number) => SipResponse
+  /** The caller sends the final response, a 2xx too: for one that must wait for something first. */
+  readonly holdFinal?: boolean
   /** A fork ended with this final response or without an answer. */
   readonly onForkEnd?: (fork: number, end: SipResponse | NoAnswer) => void
 }
@@ -33,8 +35,8 @@ const DEFAULT_BREADTH = 60
 /**
  * Sends a request to one or several next hops at once, as a stateful proxy does (RFC 3261 §16.6-16.10, RFC 5393).
  *
- * Provisional responses and every 2xx go upstream at once; a 2xx or 6xx ends the other forks. The promise gives the
- * first 2xx, which is already sent, or the best failure, which is the caller's to send (or to try elsewhere first).
+ * Provisional responses and every 2xx go upstream at once (but see `holdFinal`); a 2xx or 6xx ends the other forks.
+ * The promise gives the first 2xx, which is already sent, or the best failure, which is the caller's to send (or to try elsewhere first).
  * A CANCEL from upstream is passed to all open forks.
  */
 export function forward(
@@ -143,7 +145,7 @@ class Forwarding {
   }
 
   #succeed(fork: number, response: SipResponse): void {
-    this.#exchange.respond(response)
+    if (this.#options.holdFinal !== true) this.#exchange.respond(response)
     if (this.#succeeded) return
     this.#succeeded = true
     this.#options.onForkEnd?.(fork, response)

@@ -1,0 +1,163 @@
+import { createHmac } from 'node:crypto'
+import { millis, seconds, type Clock, type Timer } from '../../lib/kit/clock.ts'
+import type { Impu } from '../../lib/ims/identity.ts'
+import { randomText } from '../../lib/sip/branch.ts'
+import type { Flow } from '../../lib/sip/transport/flow.ts'
+import type { FlowIdentity, FlowStore } from '../../lib/store/flow-store.ts'
+
+/** How long a UDP flow without an identity is remembered. */
+const IDLE = seconds(600)
+const TOKEN_LENGTH = 10
+
+/** A client as the edge knows it: one flow and the identities that have registered over it. */
+export class ClientFlow {
+  readonly token: string
+  readonly flow: Flow
+  readonly identities = new Map<string, FlowIdentity>()
+  idle: Timer | undefined
+  #defaultImpu: string | undefined
+
+  constructor(token: string, flow: Flow) {
+    this.token = token
+    this.flow = flow
+  }
+
+  add(identity: FlowIdentity): void {
+    this.identities.set(identity.impu, identity)
+    if (identity.isDefault) this.#defaultImpu = identity.impu
+  }
+
+  /** The identity, if it is registered over this flow now. */
+  identity(impu: Impu | undefined, now: number): FlowIdentity | undefined {
+    if (impu === undefined) return undefined
+    const identity = this.identities.get(impu)
+    if (identity === undefined || identity.expiresAt > now) return identity
+    this.identities.delete(impu)
+    return undefined
+  }
+
+  /** Who a request is from that does not say so. */
+  defaultIdentity(now: number): FlowIdentity | undefined {
+    const usual = this.identity(this.#defaultImpu as Impu | undefined, now)
+    if (usual !== undefined) return usual
+    for (const impu of [...this.identities.keys()]) {
+      const other = this.identity(impu as Impu, now)
+      if (other !== undefined) return other
+    }
+    return undefined
+  }
+}
+
+export interface FlowTableOptions {
+  readonly clock: Clock
+  readonly store: FlowStore
+  /** Key of the tokens of UDP flows; the same after a restart, so that the same client gets the same token. */
+  readonly secret: string
+  /** The flow to a UDP client, from the point it registered at. */
+  readonly udpFlow: (point: string, address: string, port: number) => Flow | undefined
+}
+
+/**
+ * The clients of this edge by flow and by token (RFC 5626 §5.2).
+ *
+ * A flow over a connection gets a random token and ends with the connection. A UDP flow is only an address: its token
+ * is derived from it, and what is stored about it is found again after a restart.
+ */
+export class FlowTable {
+  readonly #options: FlowTableOptions
+  readonly #byFlow = new Map<Flow, ClientFlow>()
+  readonly #byToken = new Map<string, ClientFlow>()
+
+  constructor(options: FlowTableOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#byToken.size
+  }
+
+  /** The client behind a flow, if one has registered over it. */
+  find(flow: Flow): ClientFlow | undefined {
+    const known = this.#byFlow.get(flow)
+    if (known !== undefined || flow.transport !== 'UDP') return known
+    return this.#restore(this.#udpToken(flow), flow)
+  }
+
+  /** The client behind a token of a Path or Record-Route. */
+  findByToken(token: string): ClientFlow | undefined {
+    const known = this.#byToken.get(token)
+    if (known !== undefined) return known.flow.closed ? undefined : known
+    return this.#restore(token, undefined)
+  }
+
+  /** The client behind a flow over which one registers now. */
+  open(flow: Flow): ClientFlow {
+    const known = this.find(flow)
+    if (known !== undefined) return known
+    const token = flow.transport === 'UDP' ? this.#udpToken(flow) : randomText(TOKEN_LENGTH)
+    return this.#remember(new ClientFlow(token, flow))
+  }
+
+  /** Notes identities that have registered over the flow; those of UDP outlive a restart once this resolves. */
+  async authorise(client: ClientFlow, identities: readonly FlowIdentity[]): Promise<void> {
+    for (const identity of identities) client.add(identity)
+    this.#watch(client)
+    if (client.flow.transport === 'UDP') await this.#options.store.put(identities)
+  }
+
+  /** Notes that identities are no longer registered over the flow. */
+  async revoke(client: ClientFlow, impus: readonly string[]): Promise<void> {
+    for (const impu of impus) client.identities.delete(impu)
+    this.#watch(client)
+    if (client.flow.transport === 'UDP') await this.#options.store.remove(client.token, impus)
+  }
+
+  #restore(token: string, flow: Flow | undefined): ClientFlow | undefined {
+    const stored = this.#options.store.load(token)
+    const [first] = stored
+    if (first === undefined) return undefined
+    const target = flow ?? this.#options.udpFlow(first.point, first.address, first.port)
+    if (target === undefined) return undefined
+    const client = this.#remember(new ClientFlow(token, target))
+    for (const identity of stored) client.add(identity)
+    this.#watch(client)
+    return client
+  }
+
+  #remember(client: ClientFlow): ClientFlow {
+    this.#byFlow.set(client.flow, client)
+    this.#byToken.set(client.token, client)
+    client.flow.onClose(() => this.#forget(client))
+    this.#watch(client)
+    return client
+  }
+
+  #forget(client: ClientFlow): void {
+    client.idle?.cancel()
+    this.#byFlow.delete(client.flow)
+    if (this.#byToken.get(client.token) === client) this.#byToken.delete(client.token)
+  }
+
+  /** A connection ends by itself; a UDP flow is forgotten some time after its last identity. */
+  #watch(client: ClientFlow): void {
+    if (client.flow.transport !== 'UDP' || client.idle !== undefined) return
+    client.idle = this.#options.clock.after(IDLE, () => {
+      client.idle = undefined
+      const now = this.#options.clock.now()
+      if (client.defaultIdentity(now) === undefined) {
+        this.#forget(client)
+        client.flow.close()
+      } else this.#watch(client)
+    })
+  }
+
+  #udpToken(flow: Flow): string {
+    const name = `${flow.local.name ?? ''} ${flow.remoteAddress} ${flow.remotePort}`
+    return createHmac('sha256', this.#options.secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH)
+  }
+}
+
+/** When an identity ends at the edge: a little later than at the registrar, so that the edge never cuts it short. */
+export function edgeExpiry(now: number, registeredSeconds: number): number {
+  return now + millis((registeredSeconds + 30) * 1000)
+}

@@ -1,0 +1,20 @@
+/** How one edge proxy stands in its network. */
+export interface BonoOptions {
+  /** Domains served here, the default one first. */
+  readonly homeDomains: readonly [string, ...string[]]
+  /** Address that the sockets are bound to. */
+  readonly bindAddress: string
+  /** Host that the core reaches this node by; goes into Path and the inner Record-Route. */
+  readonly localHost: string
+  /** Host that clients reach this node by; goes into the outer Record-Route. */
+  readonly publicHost: string
+  readonly ports: { readonly untrusted: number; readonly websocket: number; readonly trusted: number }
+  /** Where requests enter the core: host and port of the I-CSCF. */
+  readonly upstream: { readonly host: string; readonly port: number | undefined }
+  /** Session-Expires put into calls, in seconds. */
+  readonly sessionExpires: number
+  /** Addresses of SIP trunks (the IBCF role). */
+  readonly trustedPeers: readonly string[]
+  /** Charging function; P-Charging headers are only made when it is set. */
+  readonly cdfIdentity?: string
+}

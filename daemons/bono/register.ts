@@ -1,0 +1,142 @@
+import { impuOf } from '../../lib/ims/identity.ts'
+import { supports } from '../../lib/ims/session-timer.ts'
+import type { ServerExchange } from '../../lib/sip/exchange.ts'
+import {
+  authParam,
+  formatCredentials,
+  isDigest,
+  parseCredentials,
+  withAuthParam,
+  withoutAuthParam,
+} from '../../lib/sip/credentials.ts'
+import { forward } from '../../lib/sip/forward.ts'
+import { H } from '../../lib/sip/header-names.ts'
+import { SipResponse, type SipRequest } from '../../lib/sip/message.ts'
+import { parseNameAddr } from '../../lib/sip/name-addr.ts'
+import { param } from '../../lib/sip/params.ts'
+import { parseUri, uriParam } from '../../lib/sip/uri.ts'
+import { parseContact, parseDeltaSeconds } from '../../lib/sip/values.ts'
+import type { FlowIdentity } from '../../lib/store/flow-store.ts'
+import type { Edge } from './edge.ts'
+import { edgeExpiry, type ClientFlow } from './flows.ts'
+import { removeClaims, responseForClient } from './trust.ts'
+
+/** Lifetime of a binding whose 200 does not say, in seconds. */
+const DEFAULT_EXPIRES = 300
+
+/**
+ * A client registers (TS 24.229 §5.2.2): its request goes to the core with a Path back to its flow; when the core
+ * accepts it, the flow may speak for the identities of the answer.
+ */
+export async function register(exchange: ServerExchange, edge: Edge): Promise<void> {
+  const { flow, request } = exchange
+  if (flow === undefined) return edge.refuse(exchange, 405)
+  if (asksForEmergency(request)) return edge.refuse(exchange, 503)
+  const client = edge.flows.open(flow)
+
+  const outgoing = towardsCore(request, client, edge)
+  const outcome = await forward(exchange, [{ request: outgoing, hop: edge.upstreamHop }], {
+    sender: edge.node,
+    as: edge.coreName,
+    holdFinal: true,
+  })
+
+  if (outcome.response.status === 200) await noteIdentities(outcome.response, request, client, edge)
+  exchange.respond(responseForClient(outcome.response))
+}
+
+function asksForEmergency(request: SipRequest): boolean {
+  return request.headers.list(H.Contact).some(contact => {
+    const uri = uriOfNameAddr(contact)
+    return uri !== undefined && uriParam(uri, 'sos') !== undefined
+  })
+}
+
+function towardsCore(request: SipRequest, client: ClientFlow, edge: Edge): SipRequest {
+  const { options } = edge
+  const edit = removeClaims(request.headers.edit()).remove(H.Route)
+  const secure = request.to?.uri.startsWith('sips:') === true ? 'sips' : 'sip'
+  const firstHop = request.headers.list(H.Via).length === 1 ? ';ob' : ''
+  edit.prepend(H.Path, `<${secure}:${client.token}@${edge.coreName};transport=TCP;lr${firstHop}>`)
+  edit.append(H.Route, edge.upstreamRoute)
+  edit.append(H['P-Visited-Network-ID'], options.homeDomains[0])
+  edge.addCharging(edit, request)
+  const authorization = markedAuthorization(request, client, edge)
+  if (authorization !== undefined) edit.set(H.Authorization, authorization)
+  return request.with(edit.done())
+}
+
+/**
+ * Says in the credentials what this edge vouches for (TS 24.229 §5.2.2). A client's own word on it would save it the
+ * challenge and is taken out. `no` is never said: the S-CSCF would understand a wish for AKA.
+ */
+function markedAuthorization(request: SipRequest, client: ClientFlow, edge: Edge): string | undefined {
+  const given = request.headers.get(H.Authorization)
+  const credentials = given === undefined ? undefined : parseCredentials(given)
+  const mark = integrityMark(request, client, edge, credentials && authParam(credentials, 'response'))
+  if (credentials === undefined) {
+    if (mark !== 'ip-assoc-yes') return undefined
+    const username = request.to?.uri.replace(/^sips?:/, '').replace(/;.*/, '') ?? ''
+    return `Digest username="${username}", integrity-protected=ip-assoc-yes`
+  }
+  if (!isDigest(credentials)) return undefined
+  const own = withoutAuthParam(credentials, 'integrity-protected')
+  return formatCredentials(mark === undefined ? own : withAuthParam(own, 'integrity-protected', mark, false))
+}
+
+function integrityMark(
+  request: SipRequest,
+  client: ClientFlow,
+  edge: Edge,
+  response: string | undefined,
+): 'ip-assoc-yes' | 'ip-assoc-pending' | undefined {
+  const uri = request.to === undefined ? undefined : parseUri(request.to.uri)
+  const impu = uri === undefined ? undefined : impuOf(uri)
+  if (client.identity(impu, edge.node.clock.now()) !== undefined) return 'ip-assoc-yes'
+  return response !== undefined && response !== '' ? 'ip-assoc-pending' : undefined
+}
+
+async function noteIdentities(
+  response: SipResponse,
+  request: SipRequest,
+  client: ClientFlow,
+  edge: Edge,
+): Promise<void> {
+  const path = response.headers.top(H.Path)
+  if (path === undefined || !path.includes(`:${client.token}@`)) return
+  const associated = response.headers.list(H['P-Associated-URI'])
+  const names = associated.length > 0 ? associated : [`<${request.to?.uri ?? ''}>`]
+  const serviceRoute = response.headers.list(H['Service-Route'])
+  const lifetime = longestLifetime(response)
+  const expiresAt = edgeExpiry(edge.node.clock.now(), lifetime)
+  const identities: FlowIdentity[] = []
+  names.forEach((asserted, index) => {
+    const uri = uriOfNameAddr(asserted)
+    const impu = uri === undefined ? undefined : impuOf(uri)
+    if (impu === undefined) return
+    const { token, flow } = client
+    const { remoteAddress: address, remotePort: port } = flow
+    const point = flow.local.name ?? ''
+    identities.push({ token, address, port, point, impu, asserted, serviceRoute, expiresAt, isDefault: index === 0 })
+  })
+  if (lifetime > 0) await edge.flows.authorise(client, identities)
+  else await edge.flows.revoke(client, identities.map(identity => identity.impu))
+}
+
+/** The largest `expires` of the bindings in a 200, in seconds; 0 when none is left. */
+function longestLifetime(response: SipResponse): number {
+  const contacts = response.headers.list(H.Contact)
+  let longest = 0
+  for (const text of contacts) {
+    const contact = parseContact(text)
+    if (contact?.kind !== 'address') continue
+    const general = parseDeltaSeconds(response.headers.get(H.Expires) ?? '')
+    longest = Math.max(longest, contact.expires ?? general ?? DEFAULT_EXPIRES)
+  }
+  return longest
+}
+
+function uriOfNameAddr(text: string): ReturnType<typeof parseUri> {
+  const address = parseNameAddr(text)
+  return address === undefined ? undefined : parseUri(address.uri)
+}
