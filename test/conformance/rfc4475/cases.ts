@@ -1,0 +1,501 @@
+import type { TortureCase } from '../torture.ts'
+
+/*
+ * The messages of RFC 4475, in its order, octet for octet (its `<hex>`, `<repeat>` and `<allOneLine>` notation
+ * resolved, lines ended by CRLF). The reasons are ours.
+ */
+
+const file = (name: string): string => `rfc4475/${name}.dat`
+
+const VALID_SYNTAX: readonly TortureCase[] = [
+  {
+    file: file('wsinv'),
+    section: '3.1.1.1',
+    title: 'A Short Tortuous INVITE',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason:
+      'Folds, white space around every separator, compact and odd-case names, an empty Subject and an unknown ' +
+      'header full of separators are all within the grammar; the unknown header is forwarded as it is.',
+  },
+  {
+    file: file('intmeth'),
+    section: '3.1.1.2',
+    title: 'Wide Range of Valid Characters',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason:
+      'A method, tag or header name may be any token, a quoted-pair may stand for NUL, a Call-ID has brackets and ' +
+      'quotes that mean nothing, and header values may hold UTF-8.',
+  },
+  {
+    file: file('esc01'),
+    section: '3.1.1.3',
+    title: 'Valid Use of the % Escaping Mechanism',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason:
+      'Escapes in a URI mean the escaped character, once: %25%34%31 is the text %41 and not the letter A.',
+  },
+  {
+    file: file('escnull'),
+    section: '3.1.1.4',
+    title: 'Escaped Nulls in URIs',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'An escaped NUL is a character of the user part like any other; it does not end the name.',
+  },
+  {
+    file: file('esc02'),
+    section: '3.1.1.5',
+    title: 'Use of % When It Is Not an Escape',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason:
+      'Outside URIs the percent sign is a plain token character: the method is unknown, C%6Fntact no Contact.',
+  },
+  {
+    file: file('lwsdisp'),
+    section: '3.1.1.6',
+    title: 'Message with No LWS between Display Name and <',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'White space between a display name and its angle bracket is optional.',
+  },
+  {
+    file: file('longreq'),
+    section: '3.1.1.7',
+    title: 'Long Values in Header Fields',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'Names, values and a list of 34 Vias may be long; the topmost Via has no branch, as in RFC 2543.',
+  },
+  {
+    file: file('dblreq'),
+    section: '3.1.1.8',
+    title: 'Extra Trailing Octets in a UDP Datagram',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    overStream: 'two-messages',
+    reason:
+      'Octets of a datagram beyond Content-Length are ignored, even if they look like a request. On a stream they ' +
+      'are the next message.',
+  },
+  {
+    file: file('semiuri'),
+    section: '3.1.1.9',
+    title: 'Semicolon-Separated Parameters in URI User Part',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'What stands before the @ is the user, semicolon and escaped @ included, and no URI parameter.',
+  },
+  {
+    file: file('transports'),
+    section: '3.1.1.10',
+    title: 'Varied and Unknown Transport Types',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'Any token may name the transport of a Via; only the hop it belongs to has to know it.',
+  },
+  {
+    file: file('mpart01'),
+    section: '3.1.1.11',
+    title: 'Multipart MIME Message',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'A body is octets: NULs, line ends and boundaries in it are not looked at.',
+  },
+  {
+    file: file('unreason'),
+    section: '3.1.1.12',
+    title: 'Unusual Reason Phrase',
+    start: 'response',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'A reason phrase may hold nearly anything, UTF-8 too, and means nothing to a program.',
+  },
+  {
+    file: file('noreason'),
+    section: '3.1.1.13',
+    title: 'Empty Reason Phrase',
+    start: 'response',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'A reason phrase may be empty; the space before it is still there.',
+  },
+]
+
+const INVALID_SYNTAX: readonly TortureCase[] = [
+  {
+    file: file('badinv01'),
+    section: '3.1.2.1',
+    title: 'Extraneous Header Field Separators',
+    start: 'request',
+    parse: 'refused',
+    expect: [400, 'dropped'],
+    reason:
+      'Separators without anything between them are no parameters and no list. The broken header is the Via, whose ' +
+      'sent-by can still be read for an answer.',
+  },
+  {
+    file: file('clerr'),
+    section: '3.1.2.2',
+    title: 'Content Length Larger Than Message',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    overStream: 'incomplete',
+    reason: 'A datagram that ends before its body does has lost a part (RFC 3261 §18.3).',
+  },
+  {
+    file: file('ncl'),
+    section: '3.1.2.3',
+    title: 'Negative Content-Length',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    overStream: 'unframeable',
+    reason: 'A length has no sign. On a stream nobody knows where the next message begins.',
+  },
+  {
+    file: file('scalar02'),
+    section: '3.1.2.4',
+    title: 'Request Scalar Fields with Overlarge Values',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason:
+      'CSeq is beyond 2**31 and Max-Forwards beyond 255. The expiries alone would do: too long a time is as long as ' +
+      'we allow.',
+  },
+  {
+    file: file('scalarlg'),
+    section: '3.1.2.5',
+    title: 'Response Scalar Fields with Overlarge Values',
+    start: 'response',
+    parse: 'refused',
+    expect: ['dropped'],
+    reason:
+      'No request of ours had such a CSeq, so the response belongs to nobody; responses are not answered.',
+  },
+  {
+    file: file('quotbal'),
+    section: '3.1.2.6',
+    title: 'Unterminated Quoted String in Display Name',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason: 'The To header is one open quotation; guessing where it ends would guess at who is called.',
+  },
+  {
+    file: file('ltgtruri'),
+    section: '3.1.2.7',
+    title: '<> Enclosing Request-URI',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason: 'A Request-URI stands bare: an angle bracket cannot be part of a URI.',
+  },
+  {
+    file: file('lwsruri'),
+    section: '3.1.2.8',
+    title: 'Malformed SIP Request-URI (embedded LWS)',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason: 'A request line has exactly two spaces; a third one cuts the URI in two.',
+  },
+  {
+    file: file('lwsstart'),
+    section: '3.1.2.9',
+    title: 'Multiple SP Separating Request-Line Elements',
+    start: 'request',
+    parse: 'refused',
+    expect: [400, 'handled'],
+    reason: 'The parts of a request line are separated by one space each.',
+  },
+  {
+    file: file('trws'),
+    section: '3.1.2.10',
+    title: 'SP Characters at End of Request-Line',
+    start: 'request',
+    parse: 'refused',
+    expect: [400, 'handled'],
+    reason: 'Nothing stands between the version and the line end.',
+  },
+  {
+    file: file('escruri'),
+    section: '3.1.2.11',
+    title: 'Escaped Headers in SIP Request-URI',
+    start: 'request',
+    parse: 'message',
+    expect: [400, 'handled'],
+    reason:
+      'A Request-URI has no headers part (RFC 3261 §19.1.1 table 1). Who goes on all the same must not make a Route ' +
+      'header of it.',
+  },
+  {
+    file: file('baddate'),
+    section: '3.1.2.12',
+    title: 'Invalid Time Zone in Date Header Field',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled', 400],
+    reason: 'A SIP date is in GMT. A proxy has no use for the header and does not read it.',
+  },
+  {
+    file: file('regbadct'),
+    section: '3.1.2.13',
+    title: 'Failure to Enclose name-addr URI in <>',
+    start: 'request',
+    parse: 'message',
+    expect: [400, 'handled'],
+    reason:
+      'A URI with a question mark has to be in angle brackets. It is the registrar that reads the Contact; an ' +
+      'element before it may ask for credentials first.',
+  },
+  {
+    file: file('badaspec'),
+    section: '3.1.2.14',
+    title: 'Spaces within addr-spec',
+    start: 'request',
+    parse: 'refused',
+    expect: [400, 'handled'],
+    reason: 'There is no white space between an angle bracket and the URI in it.',
+  },
+  {
+    file: file('baddn'),
+    section: '3.1.2.15',
+    title: 'Non-token Characters in Display Name',
+    start: 'request',
+    parse: 'refused',
+    expect: [400, 'handled'],
+    reason: 'A display name with a comma has to be quoted; as it stands the first value is the word Bell.',
+  },
+  {
+    file: file('badvers'),
+    section: '3.1.2.16',
+    title: 'Unknown Protocol Version',
+    start: 'request',
+    parse: 'refused',
+    expect: [505],
+    reason: 'The request line is well-formed, but of a protocol version that we do not speak.',
+  },
+  {
+    file: file('mismatch01'),
+    section: '3.1.2.17',
+    title: 'Start Line and CSeq Method Mismatch',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason: 'CSeq repeats the method of the request line (RFC 3261 §8.1.1.5).',
+  },
+  {
+    file: file('mismatch02'),
+    section: '3.1.2.18',
+    title: 'Unknown Method with CSeq Method Mismatch',
+    start: 'request',
+    parse: 'refused',
+    expect: [400, 501],
+    reason: 'As before; that the method is unknown as well matters only to an endpoint, which might say 501.',
+  },
+  {
+    file: file('bigcode'),
+    section: '3.1.2.19',
+    title: 'Overlarge Response Code',
+    start: 'response',
+    parse: 'refused',
+    expect: ['dropped'],
+    reason: 'A status code has three digits.',
+  },
+]
+
+const TRANSACTION: readonly TortureCase[] = [
+  {
+    file: file('badbranch'),
+    section: '3.2.1',
+    title: 'Missing Transaction Identifier',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled', 400],
+    reason:
+      'A branch that is the magic cookie and nothing else is not unique: two such requests must not be taken for ' +
+      'one transaction.',
+  },
+]
+
+const APPLICATION: readonly TortureCase[] = [
+  {
+    file: file('insuf'),
+    section: '3.3.1',
+    title: 'Missing Required Header Fields',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason: 'Without Call-ID, From and To nothing can be matched; the Via is there to carry an answer back.',
+  },
+  {
+    file: file('unkscm'),
+    section: '3.3.2',
+    title: 'Request-URI with Unknown Scheme',
+    start: 'request',
+    parse: 'message',
+    expect: [416],
+    reason: 'The URI is well-formed, but there is no way to route its scheme.',
+  },
+  {
+    file: file('novelsc'),
+    section: '3.3.3',
+    title: 'Request-URI with Known but Atypical Scheme',
+    start: 'request',
+    parse: 'message',
+    expect: [416],
+    reason: 'As before: an address to which SIP cannot be spoken.',
+  },
+  {
+    file: file('unksm2'),
+    section: '3.3.4',
+    title: 'Unknown URI Schemes in Header Fields',
+    start: 'request',
+    parse: 'message',
+    expect: [400, 404, 'handled'],
+    reason:
+      'Any scheme may stand in To, From and Contact as far as the grammar goes. A registrar cannot register an ' +
+      'identity that is neither sip nor tel.',
+  },
+  {
+    file: file('bext01'),
+    section: '3.3.5',
+    title: 'Proxy-Require and Require',
+    start: 'request',
+    parse: 'message',
+    expect: [420],
+    reason:
+      'A proxy refuses what Proxy-Require asks and it does not know, and leaves Require to the endpoint.',
+  },
+  {
+    file: file('invut'),
+    section: '3.3.6',
+    title: 'Unknown Content-Type',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'The type of a body matters to the endpoint only, which answers 415.',
+  },
+  {
+    file: file('regaut01'),
+    section: '3.3.7',
+    title: 'Unknown Authorization Scheme',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'Credentials of a scheme that we do not know are as good as none: the registrar challenges.',
+  },
+  {
+    file: file('multi01'),
+    section: '3.3.8',
+    title: 'Multiple Values in Single Value Required Fields',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    reason: 'Call-ID, CSeq, From, To and Max-Forwards occur once; no element may choose for the others.',
+  },
+  {
+    file: file('mcl01'),
+    section: '3.3.9',
+    title: 'Multiple Content-Length Values',
+    start: 'request',
+    parse: 'refused',
+    expect: [400],
+    overStream: 'unframeable',
+    reason: 'Two lengths are none: one of them would smuggle a second message past somebody.',
+  },
+  {
+    file: file('bcast'),
+    section: '3.3.10',
+    title: '200 OK Response with Broadcast Via Header Field Value',
+    start: 'response',
+    parse: 'message',
+    expect: ['dropped'],
+    reason: 'Sent on by its second Via it would go to a whole network. It is no answer to anything of ours.',
+  },
+  {
+    file: file('zeromf'),
+    section: '3.3.11',
+    title: 'Max-Forwards of Zero',
+    start: 'request',
+    parse: 'message',
+    expect: [483, 'handled'],
+    reason: 'It may not be forwarded once more; an endpoint it reaches may still answer it.',
+  },
+  {
+    file: file('cparam01'),
+    section: '3.3.12',
+    title: 'REGISTER with a Contact Header Parameter',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'Without angle brackets the parameter is the header field’s, and no part of the registered URI.',
+  },
+  {
+    file: file('cparam02'),
+    section: '3.3.13',
+    title: 'REGISTER with a url-parameter',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'Within angle brackets the parameter is the URI’s, and requests to the binding carry it.',
+  },
+  {
+    file: file('regescrt'),
+    section: '3.3.14',
+    title: 'REGISTER with a URL Escaped Header',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'Within angle brackets a URI may have headers; they are stored with it and make no Route here.',
+  },
+  {
+    file: file('sdp01'),
+    section: '3.3.15',
+    title: 'Unacceptable Accept Offering',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled'],
+    reason: 'That no answer can be written in the accepted type is for the endpoint to say, with 406.',
+  },
+]
+
+const BACKWARD_COMPATIBILITY: readonly TortureCase[] = [
+  {
+    file: file('inv2543'),
+    section: '3.4.1',
+    title: 'INVITE with RFC 2543 Syntax',
+    start: 'request',
+    parse: 'message',
+    expect: ['handled', 400],
+    overStream: 'unframeable',
+    reason:
+      'RFC 2543 knew neither branch nor From tag nor Max-Forwards, and a body reached to the end of its datagram; ' +
+      'what was legal then is still served.',
+  },
+]
+
+export const RFC4475_CASES: readonly TortureCase[] = [
+  ...VALID_SYNTAX,
+  ...INVALID_SYNTAX,
+  ...TRANSACTION,
+  ...APPLICATION,
+  ...BACKWARD_COMPATIBILITY,
+]
