@@ -63,12 +63,13 @@ export function withParam(text: string, name: string, value?: string): string {
 
 /** The text without any parameter of that name. */
 export function withoutParam(text: string, name: string): string {
-  let semicolon = find(text, name)
-  while (semicolon !== -1) {
-    text = text.slice(0, semicolon) + text.slice(endOfParam(text, semicolon + 1))
-    semicolon = find(text, name)
+  let kept = ''
+  let from = 0
+  for (let at = find(text, name); at !== -1; at = find(text, name, from)) {
+    kept += text.slice(from, at)
+    from = endOfParam(text, at + 1)
   }
-  return text
+  return from === 0 ? text : kept + text.slice(from)
 }
 
 /** The parameters of a well-formed text in their order; undefined if it is not well-formed. */
@@ -96,14 +97,13 @@ export function paramValue(text: string): string {
   return isToken(text) ? text : quote(text)
 }
 
-/** Where the parameter's semicolon is, or -1. */
-function find(text: string, name: string): number {
-  let semicolon = text.indexOf(';')
-  while (semicolon !== -1 && text.charCodeAt(semicolon) === 0x3b) {
+/** Where the semicolon of the first such parameter from `at` on is, or -1. */
+function find(text: string, name: string, at = 0): number {
+  let semicolon = endOfParam(text, at)
+  while (text.charCodeAt(semicolon) === 0x3b) {
     const from = skipLws(text, semicolon + 1)
     if (equalsIgnoreCase(text, from, skipClass(TOKEN, text, from), name)) return semicolon
     semicolon = endOfParam(text, from)
-    if (semicolon >= text.length) return -1
   }
   return -1
 }

@@ -124,11 +124,17 @@ export function withUriParam<U extends SipUri | TelUri>(uri: U, name: string, va
 
 /** The URI without the parameter; the same object if it has none. */
 export function withoutUriParam<U extends SipUri | TelUri>(uri: U, name: string): U {
-  let params = uri.params
-  for (let at = findParam(params, name); at !== -1; at = findParam(params, name)) {
-    params = params.slice(0, at) + params.slice(endOfParam(params, at))
+  let kept = ''
+  let from = 0
+  for (let at = 0; at < uri.params.length;) {
+    const end = endOfParam(uri.params, at)
+    if (namesParam(uri.params, at + 1, name)) {
+      kept += uri.params.slice(from, at)
+      from = end
+    }
+    at = end
   }
-  return params === uri.params ? uri : { ...uri, params }
+  return from === 0 ? uri : { ...uri, params: kept + uri.params.slice(from) }
 }
 
 /**
@@ -141,8 +147,7 @@ export function uriEquals(a: Uri, b: Uri): boolean {
   if (a.kind === 'tel' && b.kind === 'tel') {
     return (
       significantDigits(a.number) === significantDigits(b.number) &&
-      eachParamIn(a.params, b.params, () => true) &&
-      eachParamIn(b.params, a.params, () => true)
+      sameParams(a.params, b.params, () => true)
     )
   }
   if (a.kind === 'urn' && b.kind === 'urn') {
@@ -166,16 +171,12 @@ export function sameHost(a: string, b: string): boolean {
  * (RFC 3261 §19.1.4, RFC 3986 §6.2.2). A raw `#`, which phones send, becomes its escape.
  */
 export function normalizeEscapes(text: string): string {
-  let normal = text.includes('#') ? text.replaceAll('#', '%23') : text
-  for (let at = normal.indexOf('%'); at !== -1; at = normal.indexOf('%', at + 1)) {
-    const octet = escapedOctet(normal, at)
-    if (octet === -1) continue
-    const spelling = isIn(UNRESERVED, octet)
-      ? String.fromCharCode(octet)
-      : normal.slice(at, at + 3).toUpperCase()
-    normal = normal.slice(0, at) + spelling + normal.slice(at + 3)
-  }
-  return normal
+  if (!text.includes('%') && !text.includes('#')) return text
+  return text.replace(/%[0-9a-f]{2}|#/gi, escape => {
+    if (escape === '#') return '%23'
+    const octet = escapedOctet(escape, 0)
+    return isIn(UNRESERVED, octet) ? String.fromCharCode(octet) : escape.toUpperCase()
+  })
 }
 
 /** The digits of a phone number without visual separators, hexadecimal ones in upper case (RFC 3966 §5.1.1). */
@@ -331,23 +332,35 @@ function sipEquals(a: SipUri, b: SipUri): boolean {
     sameEscaped(a.user, b.user) &&
     sameEscaped(a.password, b.password) &&
     sameHost(a.host, b.host) &&
-    eachParamIn(a.params, b.params, name => NEVER_IGNORED.includes(name)) &&
-    eachParamIn(b.params, a.params, name => NEVER_IGNORED.includes(name)) &&
+    sameParams(a.params, b.params, name => NEVER_IGNORED.includes(name)) &&
     (a.headers === b.headers || headerSet(a.headers) === headerSet(b.headers))
   )
 }
 
-/** Whether each parameter of `params` has the same value in `others`, or is absent there and may be. */
-function eachParamIn(params: string, others: string, mustBeThere: (name: string) => boolean): boolean {
-  for (let at = 0; at < params.length; at = endOfParam(params, at)) {
-    const text = params.slice(at + 1, endOfParam(params, at))
-    const equals = text.indexOf('=')
-    const name = normalizeEscapes(equals === -1 ? text : text.slice(0, equals)).toLowerCase()
-    const value = equals === -1 ? '' : text.slice(equals + 1)
-    const other = uriParamIn(others, name)
-    if (other === undefined ? mustBeThere(name) : !sameIgnoringCase(value, other)) return false
+/** Whether no parameter has two values, and those that must be in both are. */
+function sameParams(a: string, b: string, mustBeInBoth: (name: string) => boolean): boolean {
+  if (a === b) return true
+  // Maps, since a hostile URI may have thousands of parameters.
+  const first = paramMap(a)
+  const second = paramMap(b)
+  for (const [name, value] of first) {
+    const other = second.get(name)
+    if (other === undefined ? mustBeInBoth(name) : other !== value) return false
   }
+  for (const name of second.keys()) if (!first.has(name) && mustBeInBoth(name)) return false
   return true
+}
+
+/** Names and values without case or choice of escapes; of several parameters of a name the first. */
+function paramMap(params: string): Map<string, string> {
+  const map = new Map<string, string>()
+  for (let at = 0; at < params.length; at = endOfParam(params, at)) {
+    const text = normalizeEscapes(params.slice(at + 1, endOfParam(params, at))).toLowerCase()
+    const equals = text.indexOf('=')
+    const name = equals === -1 ? text : text.slice(0, equals)
+    if (!map.has(name)) map.set(name, equals === -1 ? '' : text.slice(equals + 1))
+  }
+  return map
 }
 
 /** The headers part with its order, escapes and the case of its names made alike. */
@@ -377,13 +390,6 @@ function assignedName(nss: string): string {
     const at = nss.indexOf(mark)
     if (at !== -1 && at < end) end = at
   }
-  return normalizeHexCase(nss.slice(0, end))
-}
-
-/** Escapes in upper case but not resolved: for a URN `%61` is not `a`. */
-function normalizeHexCase(text: string): string {
-  for (let at = text.indexOf('%'); at !== -1; at = text.indexOf('%', at + 1)) {
-    text = text.slice(0, at) + text.slice(at, at + 3).toUpperCase() + text.slice(at + 3)
-  }
-  return text
+  // For a URN `%61` is not `a`; only the case of the digits does not matter.
+  return nss.slice(0, end).replace(/%[0-9a-f]{2}/gi, escape => escape.toUpperCase())
 }

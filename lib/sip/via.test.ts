@@ -8,6 +8,7 @@ import {
   parseVia,
   receivedOf,
   rportOf,
+  salvageVia,
   ttlOf,
   type Via,
 } from './via.ts'
@@ -59,6 +60,18 @@ describe('reading a Via', () => {
   ])('%j is refused', text => {
     expect(parseVia(text)).toBeUndefined()
   })
+})
+
+test('of a Via with malformed parameters the sent-by can be had, for a 400', () => {
+  expect(parseVia('SIP/2.0/UDP 192.0.2.15;;')).toBeUndefined()
+  expect(salvageVia('SIP/2.0/UDP 192.0.2.15:5070;;')).toEqual({
+    transport: 'UDP',
+    host: '192.0.2.15',
+    port: 5070,
+    params: '',
+  })
+  expect(salvageVia('SIP/2.0/UDP x;branch=1')).toEqual(parseVia('SIP/2.0/UDP x;branch=1'))
+  expect(salvageVia('SIP/2.0/UDP 2001:db8::1')).toBeUndefined()
 })
 
 describe('its parameters', () => {

@@ -19,6 +19,18 @@ export interface Via {
  * A version other than 2.0 passes: what to answer to it is the start line's matter.
  */
 export function parseVia(text: string): Via | undefined {
+  return readVia(text, true)
+}
+
+/**
+ * What can be read of a Via value, malformed parameters left out: enough to send a 400 back along it (RFC 4475
+ * §3.1.2.1). Undefined if its protocol or sent-by is bad too.
+ */
+export function salvageVia(text: string): Via | undefined {
+  return readVia(text, false)
+}
+
+function readVia(text: string, strict: boolean): Via | undefined {
   const name = skipLws(text, 0)
   const nameEnd = skipClass(TOKEN, text, name)
   if (!equalsIgnoreCase(text, name, nameEnd, 'SIP')) return undefined
@@ -41,12 +53,13 @@ export function parseVia(text: string): Via | undefined {
     if (port === undefined) return undefined
     at = skipLws(text, at)
   }
-  if (!areParams(text, at)) return undefined
+  const wellFormed = areParams(text, at)
+  if (!wellFormed && strict) return undefined
   return {
     transport: text.slice(transport, transportEnd).toUpperCase(),
     host: text.slice(host, hostEnd),
     port,
-    params: text.slice(at, endWithoutLws(text, at, text.length)),
+    params: wellFormed ? text.slice(at, endWithoutLws(text, at, text.length)) : '',
   }
 }
 
