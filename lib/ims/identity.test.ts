@@ -80,7 +80,7 @@ describe('classes of URIs', () => {
     homeDomains: ['home.example'],
     localNames: ['node1.home.example', '192.0.2.1', '[2001:db8::1]'],
     enforceUserPhone: false,
-    enforceGlobalOnlyLookups: false,
+    enforceGlobalOnly: false,
   }
 
   test.each([
@@ -106,7 +106,7 @@ describe('classes of URIs', () => {
   })
 
   test('settings that narrow what a number is', () => {
-    const strict = { ...context, enforceUserPhone: true, enforceGlobalOnlyLookups: true }
+    const strict = { ...context, enforceUserPhone: true, enforceGlobalOnly: true }
     expect(classifyUri(uri('sip:6505551234@home.example'), strict)).toBe('home-sip')
     expect(classifyUri(uri('sip:1234@home.example;user=phone'), strict)).toBe('local-number')
     expect(classifyUri(uri('tel:+1.650'), strict)).toBe('local-number')

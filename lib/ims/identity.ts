@@ -48,7 +48,7 @@ export interface UriContext {
   /** `enforce_user_phone`: a SIP URI is a number only with `user=phone`. */
   readonly enforceUserPhone: boolean
   /** `enforce_global_only_lookups`: local numbers are a class of their own. */
-  readonly enforceGlobalOnlyLookups: boolean
+  readonly enforceGlobalOnly: boolean
   /** The caller takes a number-like user of a home domain for a name. */
   readonly preferSip?: boolean
 }
@@ -72,7 +72,7 @@ export function classifyUri(uri: Uri, context: UriContext): UriClass {
   }
   const number = uri.kind === 'tel' ? uri.number : sipNumber(uri, context)
   if (number !== undefined) {
-    return context.enforceGlobalOnlyLookups && !isGlobalNumber(number) ? 'local-number' : 'global-number'
+    return context.enforceGlobalOnly && !isGlobalNumber(number) ? 'local-number' : 'global-number'
   }
   if (uri.kind === 'tel') return 'unknown'
   if (hasHost(context.homeDomains, uri.host)) return 'home-sip'
