@@ -3,6 +3,7 @@ import Help from './commands/help.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
+import UserImport from './commands/user/import.ts'
 import UserList from './commands/user/list.ts'
 import UserShow from './commands/user/show.ts'
 import UserUpdate from './commands/user/update.ts'
@@ -13,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
+  'user:import': UserImport,
   'user:list': UserList,
   'user:show': UserShow,
   'user:update': UserUpdate,

@@ -36,7 +36,9 @@ export class FakeHomesteadProv implements AsyncDisposable {
   /** Every request as `METHOD path`. */
   readonly requests: string[] = []
   /** Answers in place of the usual ones: the first pattern that a `METHOD path` matches, as often as it does. */
-  readonly faults: { readonly pattern: RegExp; readonly status: number }[] = []
+  readonly faults: { readonly pattern: Pick<RegExp, 'test'>; readonly status: number }[] = []
+  /** Public ids that the bulk interface says belong to another subscriber. */
+  readonly refused = new Set<string>()
   readonly #server: Server
   #next = 1
 
@@ -58,6 +60,15 @@ export class FakeHomesteadProv implements AsyncDisposable {
 
   get publicIds(): readonly string[] {
     return [...this.profiles.values()].flatMap(profile => [...profile.publicIds])
+  }
+
+  /** Answers the first calls that match as usual, and the later ones with 503. */
+  failAfter(pattern: RegExp, usual: number): void {
+    let seen = 0
+    this.faults.push({
+      pattern: { test: call => pattern.test(call) && ++seen > usual },
+      status: 503,
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,6 +128,7 @@ export class FakeHomesteadProv implements AsyncDisposable {
       ([sp = ''], body) => this.#putIfc(sp, body),
     ],
     [/^GET \/irs\/[^/]+\/service_profiles\/([^/]+)\/filter_criteria$/, ([sp = '']) => this.#showIfc(sp)],
+    [/^POST \/bulk\/subscribers$/, (_, body) => this.#bulk(body)],
     [/^GET \/public\/([^/]+)\/service_profile$/, ([impu = '']) => this.#profileOf(impu)],
     [/^GET \/public\/([^/]+)\/associated_private_ids$/, ([impu = '']) => this.#privatesOf(impu)],
     [
@@ -152,6 +164,24 @@ export class FakeHomesteadProv implements AsyncDisposable {
       ...(plaintext_password === undefined ? {} : { plaintext: plaintext_password }),
     })
     return DONE
+  }
+
+  #bulk(body: string): Reply {
+    const answers = body
+      .trimEnd()
+      .split('\n')
+      .map(line => {
+        const { public_id = '', private_id = '', ...credentials } = JSON.parse(line) as Record<string, string>
+        if (this.refused.has(public_id))
+          return { public_id, result: 'conflict', reason: 'belongs to another' }
+        const known = this.privates.has(private_id)
+        this.#putPrivate(private_id, JSON.stringify(credentials))
+        if (known) return { public_id, result: 'updated' }
+        const sp = `sp-${this.#next++}`
+        this.profiles.set(sp, { irs: `irs-${sp}`, publicIds: new Set([public_id]) })
+        return { public_id, result: 'created' }
+      })
+    return { status: 200, body: answers.map(answer => `${JSON.stringify(answer)}\n`).join('') }
   }
 
   #setsOf(impi: string): Reply {

@@ -17,6 +17,13 @@ export type NewCredentials =
   | { readonly digest_ha1: string; readonly realm: string }
   | { readonly plaintext_password: string; readonly realm: string }
 
+/** A subscriber as the bulk interface takes it: everything else gets its usual shape. */
+export type BulkSubscriber = NewCredentials & { readonly public_id: string; readonly private_id: string }
+
+export type BulkOutcome =
+  | { readonly ok: true; readonly result: 'created' | 'updated' | 'unchanged' }
+  | { readonly ok: false; readonly why: string }
+
 /** Where a public id lives: `irs` is `/irs/I`, `profile` is `/irs/I/service_profiles/S`. */
 export type ResourcePath = string & { readonly __path: true }
 
@@ -30,7 +37,7 @@ interface Call {
   readonly method: Dispatcher.HttpMethod
   readonly path: string
   readonly body?: string
-  readonly type?: 'application/json' | 'application/xml'
+  readonly type?: 'application/json' | 'application/xml' | 'application/x-ndjson'
   /** Statuses that answer the question; any other is a SERVICE_ERROR. */
   readonly expect: readonly number[]
 }
@@ -179,6 +186,18 @@ export class ProvisioningClient implements AsyncDisposable {
     )
   }
 
+  /** Creates or renews many subscribers, and gives the outcomes in their order. */
+  async putSubscribers(subscribers: readonly BulkSubscriber[]): Promise<readonly BulkOutcome[]> {
+    const { body } = await this.#call({
+      method: 'POST',
+      path: '/bulk/subscribers',
+      body: subscribers.map(each => `${JSON.stringify(each)}\n`).join(''),
+      type: 'application/x-ndjson',
+      expect: [200],
+    })
+    return parseOutcomes(body)
+  }
+
   async #create(path: string): Promise<ResourcePath> {
     const { location } = await this.#call({ method: 'POST', path, expect: [201] })
     return this.#located('POST', path, location)
@@ -251,14 +270,8 @@ function lastPart(path: ResourcePath): string {
 }
 
 function whatItSaid({ status, body }: Answer): string {
-  let reason: string | undefined
-  try {
-    const parsed: unknown = JSON.parse(body)
-    if (isRecord(parsed) && typeof parsed.reason === 'string') reason = parsed.reason
-  } catch {
-    // Not every server explains itself in JSON.
-  }
-  return reason === undefined ? `answered ${status}` : `answered ${status}: ${reason}`
+  const { reason } = parseRecord(body)
+  return typeof reason === 'string' ? `answered ${status}: ${reason}` : `answered ${status}`
 }
 
 function whyUnreachable(error: unknown): string {
@@ -278,6 +291,27 @@ function parseCredentials(body: unknown): Credentials {
     digest_ha1: typeof digest_ha1 === 'string' ? digest_ha1 : '',
     realm: typeof realm === 'string' ? realm : '',
     ...(typeof plaintext_password === 'string' && plaintext_password !== '' ? { plaintext_password } : {}),
+  }
+}
+
+/** One JSON object a line. */
+function parseOutcomes(body: string): readonly BulkOutcome[] {
+  return body
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => {
+      const { result, reason } = parseRecord(line)
+      if (result === 'created' || result === 'updated' || result === 'unchanged') return { ok: true, result }
+      return { ok: false, why: typeof reason === 'string' ? reason : String(result) }
+    })
+}
+
+function parseRecord(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return isRecord(parsed) ? parsed : {}
+  } catch {
+    return {}
   }
 }
 
