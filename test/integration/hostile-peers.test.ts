@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { callAndHangUp, phoneAt, registeredPhone } from '../support/calls.ts'
 import { Core } from '../support/core.ts'
 import type { Phone } from '../support/phone.ts'
-import { residentBytes } from '../support/processes.ts'
+import { residentMemory } from '../support/processes.ts'
 import { statusOf, writeSip } from '../support/sip-text.ts'
 import { provision, subscriber } from '../support/subscribers.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -29,7 +29,7 @@ beforeAll(async () => {
   ann = await registeredPhone(core, 'ann')
   bob = await registeredPhone(core, 'bob', 'TCP')
   for (let call = 0; call < 20; call++) await callAndHangUp(ann, bob)
-  quietBytes = residentBytes([core.pid])
+  quietBytes = residentMemory([core.pid]).bytes
 })
 afterAll(async () => {
   await ann[Symbol.asyncDispose]()
@@ -41,7 +41,7 @@ afterAll(async () => {
 afterEach(async () => {
   expect(core.exit, core.log).toBeUndefined()
   await callAndHangUp(ann, bob)
-  expect((residentBytes([core.pid]) - quietBytes) / MEGABYTE).toBeLessThan(SPARE_MEGABYTES)
+  expect((residentMemory([core.pid]).bytes - quietBytes) / MEGABYTE).toBeLessThan(SPARE_MEGABYTES)
 })
 
 describe('connections that waste time', () => {

@@ -24,18 +24,28 @@ export function cpuSeconds(roots: readonly number[]): number {
   return ticks / TICKS_PER_SECOND
 }
 
+export interface ResidentMemory {
+  readonly bytes: number
+  /** The part that only mirrors files (programs, memory-mapped stores): the kernel takes it back when it needs it. */
+  readonly fileBytes: number
+}
+
 /**
- * Bytes of memory that the trees under `roots` hold, each shared page counted once (PSS).
+ * Memory that the trees under `roots` hold, each shared page counted once (PSS).
  *
  * Summing RSS would count Kamailio's shared memory once per worker.
  */
-export function residentBytes(roots: readonly number[]): number {
-  let kilobytes = 0
+export function residentMemory(roots: readonly number[]): ResidentMemory {
+  let bytes = 0
+  let fileBytes = 0
   for (const pid of roots.flatMap(processTree)) {
     const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-    kilobytes += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0)
+    const kilobytes = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0)
+    bytes += kilobytes('Pss') * 1024
+    fileBytes += kilobytes('Pss_File') * 1024
   }
-  return kilobytes * 1024
+  return { bytes, fileBytes }
 }
 
 function readStat(pid: number): { parent: number; ticks: number } | undefined {

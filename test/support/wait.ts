@@ -4,7 +4,7 @@ export const PATIENCE_MS = 15_000
 /**
  * Waits until `condition` gives something other than `undefined` or `false`, and returns it.
  *
- * The condition is asked again every 25 ms; what it throws counts as "not yet" and is told if time runs out.
+ * The condition is asked again every 10 ms; what it throws counts as "not yet" and is told if time runs out.
  *
  * @param what what is waited for, as it should stand in the failure: "the ready line of cw up"
  */
@@ -23,7 +23,7 @@ export async function waitUntil<T>(
     } catch (error) {
       lastError = error
     }
-    await pause(25)
+    await pause(10)
   } while (performance.now() < deadline)
   throw new Error(`waited ${patienceMs} ms in vain for ${what}`, { cause: lastError })
 }

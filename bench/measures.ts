@@ -1,0 +1,182 @@
+import { Core } from '../test/support/core.ts'
+import { freePort } from '../test/support/ports.ts'
+import { residentMemory } from '../test/support/processes.ts'
+import { provisionMany, subscriber } from '../test/support/subscribers.ts'
+import { TempDir } from '../test/support/temp-dir.ts'
+import {
+  call,
+  cpuMsPerOperation,
+  MOST_SOCKETS,
+  mustHaveWorked,
+  names,
+  registerFromOwnAddresses,
+  registerParties,
+  type CallParties,
+} from './load.ts'
+import type { SippResult } from '../test/support/sipp.ts'
+import { START, subjectOf, type Subject, type SubjectName } from './subjects.ts'
+
+/** How much of everything a run does. */
+export interface Scale {
+  readonly repeats: number
+  readonly users: number
+  readonly registrations: number
+  readonly calls: number
+  readonly bindings: number
+  /** Seconds for which a rate must be held. */
+  readonly holdSeconds: number
+}
+
+export const FULL: Scale = {
+  repeats: 5,
+  users: 5000,
+  registrations: 10_000,
+  calls: 4000,
+  bindings: 100_000,
+  holdSeconds: 30,
+}
+export const QUICK: Scale = {
+  repeats: 2,
+  users: 1000,
+  registrations: 4000,
+  calls: 1500,
+  bindings: 10_000,
+  holdSeconds: 8,
+}
+
+/** The same for every subject: processor time per operation falls with the rate, as fewer wake-ups are shared by more. */
+const REGISTRATIONS_PER_SECOND = 1000
+const CALLS_PER_SECOND = 300
+
+/** CPU milliseconds for one REGISTER with digest challenge: 401, then 200. Half are new bindings, half renewals. */
+export async function registerCpu(name: SubjectName, scale: Scale): Promise<number> {
+  const warmUpUsers = names('warm', scale.users)
+  const users = names('user', scale.users)
+  await using subject = await START[name]([...warmUpUsers, ...users])
+  const port = await freePort()
+  const perSecond = REGISTRATIONS_PER_SECOND
+  const warmUp = { users: warmUpUsers, port, firstAddress: users.length }
+  mustHaveWorked(await registerFromOwnAddresses(subject, warmUp, { operations: scale.users, perSecond }))
+
+  const operations = scale.registrations
+  return await cpuMsPerOperation(subject, operations, () =>
+    registerFromOwnAddresses(subject, { users, port, firstAddress: 0 }, { operations, perSecond }),
+  )
+}
+
+/** CPU milliseconds for one call, INVITE to the 200 of BYE, between two registered phones. */
+export async function callCpu(name: SubjectName, scale: Scale): Promise<number> {
+  const parties = await callParties(Math.min(1000, scale.users))
+  await using subject = await START[name]([...parties.callers, ...parties.callees])
+  await registerParties(subject, parties)
+  const perSecond = CALLS_PER_SECOND
+  mustHaveWorked(await call(subject, parties, { operations: scale.calls / 2, perSecond }))
+
+  const operations = scale.calls
+  return await cpuMsPerOperation(subject, operations, () => call(subject, parties, { operations, perSecond }))
+}
+
+export interface BindingMemory {
+  readonly bytes: number
+  /** The part of it that only mirrors the store's file. */
+  readonly fileBytes: number
+}
+
+/** Resident bytes that one binding adds, each from an address, and so a flow, of its own. */
+export async function bindingMemory(name: SubjectName, scale: Scale): Promise<BindingMemory> {
+  const warmUpUsers = names('warm', 2000)
+  const users = names('user', scale.bindings)
+  using dir = new TempDir('bench')
+  await using subject = await startProvisioned(name, [...warmUpUsers, ...users], dir)
+  const port = await freePort()
+  const register = async (group: readonly string[], firstAddress: number): Promise<void> => {
+    const load = { operations: group.length, perSecond: 1500 }
+    mustHaveWorked(await registerFromOwnAddresses(subject, { users: group, port, firstAddress }, load))
+  }
+  await register(warmUpUsers, users.length)
+  const before = residentMemory(subject.processes)
+  const batch = Math.min(10_000, MOST_SOCKETS)
+  for (let done = 0; done < users.length; done += batch) await register(users.slice(done, done + batch), done)
+  const after = residentMemory(subject.processes)
+  return {
+    bytes: (after.bytes - before.bytes) / users.length,
+    fileBytes: (after.fileBytes - before.fileBytes) / users.length,
+  }
+}
+
+/** Started anew after provisioning, so that what provisioning left in memory is not taken for room already there. */
+async function startProvisioned(name: SubjectName, users: readonly string[], dir: TempDir): Promise<Subject> {
+  if (name !== 'clearwater') return await START[name](users)
+  const provisioning = await Core.start({ dataDir: dir.path })
+  try {
+    await provisionMany(provisioning.port('provisioning'), users.map(subscriber))
+  } finally {
+    await provisioning.stop()
+  }
+  return subjectOf(await Core.start({ dataDir: dir.path }))
+}
+
+/** The highest number of REGISTERs with challenge a second that is held without a single retransmission. */
+export async function registerRate(name: SubjectName, scale: Scale, report: StepReport): Promise<number> {
+  const users = names('user', scale.users)
+  await using subject = await START[name](users)
+  const port = await freePort()
+  return await highestRate(1000, scale, report, async load => {
+    return await registerFromOwnAddresses(subject, { users, port, firstAddress: 0 }, load)
+  })
+}
+
+/** The highest number of whole calls a second that is held without a single retransmission. */
+export async function callRate(name: SubjectName, scale: Scale, report: StepReport): Promise<number> {
+  const parties = await callParties(Math.min(1000, scale.users))
+  await using subject = await START[name]([...parties.callers, ...parties.callees])
+  await registerParties(subject, parties)
+  return await highestRate(200, scale, report, load => call(subject, parties, load))
+}
+
+/** Milliseconds from the start of `cw up` to its ready line, on an empty folder. */
+export async function startupMs(): Promise<number> {
+  await using core = await Core.start()
+  return core.readyAfterMs
+}
+
+export type StepReport = (perSecond: number, held: boolean) => void
+
+/** Doubles the rate until it is not held, then closes in on the edge to within a tenth. */
+async function highestRate(
+  start: number,
+  scale: Scale,
+  report: StepReport,
+  run: (load: { operations: number; perSecond: number }) => Promise<SippResult>,
+): Promise<number> {
+  const holds = async (perSecond: number): Promise<boolean> => {
+    const result = await run({ operations: perSecond * scale.holdSeconds, perSecond })
+    const inTime = result.elapsedMs < scale.holdSeconds * 1000 + 1000
+    const held = result.exitCode === 0 && result.failed === 0 && result.retransmissions === 0 && inTime
+    report(perSecond, held)
+    return held
+  }
+  // One pass in vain: code that has never run is slow.
+  await run({ operations: start * 5, perSecond: start })
+  let held = 0
+  let lost = start
+  while (await holds(lost)) {
+    held = lost
+    lost *= 2
+  }
+  while (lost - held > Math.max(50, held / 10)) {
+    const middle = Math.round((held + lost) / 2)
+    if (await holds(middle)) held = middle
+    else lost = middle
+  }
+  return held
+}
+
+async function callParties(count: number): Promise<CallParties> {
+  return {
+    callers: names('caller', count),
+    callees: names('callee', count),
+    callerPort: await freePort(),
+    calleePort: await freePort(),
+  }
+}

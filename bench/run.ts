@@ -1,0 +1,168 @@
+/**
+ * Speed and memory beside Kamailio, on this machine, under the same load: `npm run bench`.
+ *
+ * A timing never fails: the run fails only when a load does not go through.
+ */
+import { parseArgs } from 'node:util'
+import {
+  bindingMemory,
+  callCpu,
+  callRate,
+  FULL,
+  QUICK,
+  registerCpu,
+  registerRate,
+  startupMs,
+  type Scale,
+} from './measures.ts'
+import { formatTable, saveResults, type Row } from './report.ts'
+import { spreadOf } from './statistics.ts'
+import type { SubjectName } from './subjects.ts'
+
+const USAGE = `usage: npm run bench -- [register|call|memory|rate|startup …] [--quick] [--repeats N] [--only SUBJECT]
+                        [--markdown]
+
+  --quick       fewer users, shorter runs, two repeats: for a look while working
+  --repeats N   how often each is measured, on freshly started processes (5)
+  --only NAME   only 'clearwater', 'kamailio' or 'kamailio chain'
+  --markdown    nothing but the table on standard output, for docs/performance.md`
+
+const ITEMS = {
+  register: benchRegister,
+  call: benchCall,
+  memory: benchMemory,
+  rate: benchRate,
+  startup: benchStartup,
+} as const
+type Item = keyof typeof ITEMS
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    repeats: { type: 'string' },
+    only: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const chosen = positionals.length === 0 ? Object.keys(ITEMS) : positionals
+if (flags.help || !chosen.every(isItem)) {
+  console.error(USAGE)
+  process.exit(flags.help ? 0 : 2)
+}
+
+const base = flags.quick ? QUICK : FULL
+const scale: Scale = { ...base, repeats: Number(flags.repeats ?? base.repeats) }
+const rows: Row[] = []
+for (const item of chosen) rows.push(...(await ITEMS[item](scale)))
+
+const table = formatTable(rows)
+console.log(table)
+const file = saveResults(rows, table)
+if (!flags.markdown) console.error(`\nwritten to ${file}`)
+
+async function benchRegister(scale: Scale): Promise<Row[]> {
+  const values = await measure('REGISTER', ['kamailio', 'clearwater'], scale.repeats, name =>
+    registerCpu(name, scale),
+  )
+  return [
+    {
+      what: 'CPU per REGISTER with digest challenge',
+      unit: 'ms',
+      values,
+      yardstick: 'kamailio',
+      floor: { kind: 'ratio', atMost: 2.5 },
+    },
+  ]
+}
+
+async function benchCall(scale: Scale): Promise<Row[]> {
+  const subjects = ['kamailio', 'kamailio chain', 'clearwater'] as const
+  const values = await measure('call', subjects, scale.repeats, name => callCpu(name, scale))
+  const row = { unit: 'ms', values }
+  return [
+    {
+      ...row,
+      what: 'CPU per call, beside one proxy',
+      yardstick: 'kamailio',
+      floor: { kind: 'ratio', atMost: 3 },
+    },
+    {
+      ...row,
+      what: 'CPU per call, beside a chain of three proxies',
+      yardstick: 'kamailio chain',
+      floor: { kind: 'ratio', atMost: 1 },
+    },
+  ]
+}
+
+async function benchMemory(scale: Scale): Promise<Row[]> {
+  const fileBytes: number[] = []
+  // Memory hardly varies, and a run is long.
+  const repeats = Math.min(3, scale.repeats)
+  const values = await measure('memory', ['kamailio', 'clearwater'], repeats, async name => {
+    const memory = await bindingMemory(name, scale)
+    if (name === 'clearwater') fileBytes.push(memory.fileBytes)
+    return memory.bytes
+  })
+  const mirrored = fileBytes.length === 0 ? undefined : Math.round(spreadOf(fileBytes).median)
+  return [
+    {
+      what: `Memory per binding, ${scale.bindings} bindings`,
+      unit: 'bytes',
+      values,
+      yardstick: 'kamailio',
+      floor: { kind: 'value', atMost: 8000 },
+      ...(mirrored === undefined ? {} : { note: `${mirrored} bytes of ours mirror the store's file.` }),
+    },
+  ]
+}
+
+async function benchRate(scale: Scale): Promise<Row[]> {
+  const repeats = 1
+  const registrations = await measure('rate of REGISTERs', ['kamailio', 'clearwater'], repeats, name =>
+    registerRate(name, scale, stepReport),
+  )
+  const subjects = ['kamailio', 'kamailio chain', 'clearwater'] as const
+  const calls = await measure('rate of calls', subjects, repeats, name => callRate(name, scale, stepReport))
+  const held = `held for ${scale.holdSeconds} s`
+  return [
+    { what: `REGISTERs with challenge, ${held}`, unit: '1/s', values: registrations, yardstick: 'kamailio' },
+    { what: `Calls, ${held}, beside one proxy`, unit: '1/s', values: calls, yardstick: 'kamailio' },
+    { what: `Calls, ${held}, beside the chain`, unit: '1/s', values: calls, yardstick: 'kamailio chain' },
+  ]
+}
+
+async function benchStartup(scale: Scale): Promise<Row[]> {
+  const values = await measure('start-up', ['clearwater'], scale.repeats, () => startupMs())
+  return [{ what: 'From cw up to ready', unit: 'ms', values, floor: { kind: 'value', atMost: 2000 } }]
+}
+
+/** Measures every subject in turn, again and again, so that a busy moment of the machine meets them all. */
+async function measure(
+  what: string,
+  subjects: readonly SubjectName[],
+  repeats: number,
+  once: (name: SubjectName) => Promise<number>,
+): Promise<Partial<Record<SubjectName, number[]>>> {
+  const wanted = subjects.filter(name => flags.only === undefined || flags.only === name)
+  const values: Partial<Record<SubjectName, number[]>> = {}
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    for (const name of wanted) {
+      const value = await once(name)
+      values[name] = [...(values[name] ?? []), value]
+      console.error(`${what} ${repeat}/${repeats}, ${name}: ${value.toPrecision(4)}`)
+    }
+  }
+  return values
+}
+
+function stepReport(perSecond: number, held: boolean): void {
+  console.error(`  ${perSecond}/s ${held ? 'held' : 'not held'}`)
+}
+
+function isItem(name: string): name is Item {
+  return Object.hasOwn(ITEMS, name)
+}
