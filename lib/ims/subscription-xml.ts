@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Element } from 'slimdom'
-import type { Impu } from './identity.ts'
+import { parseUri } from '../sip/uri.ts'
+import { impuOf, type Impu } from './identity.ts'
 import type { ImsSubscription, PublicIdentity, ServiceProfile } from './subscription.ts'
 import {
   childNamed,
@@ -67,6 +68,12 @@ export function identitiesOf(subscription: ImsSubscription): Impu[] {
   return subscription.profiles.flatMap(profile => profile.identities.map(identity => identity.impu))
 }
 
+/** An identity as provisioned, in canonical form; what is no URI (a wildcard may not be) stays as it is written. */
+export function impuFromText(text: string): Impu {
+  const uri = parseUri(text)
+  return (uri && impuOf(uri)) ?? (text as Impu)
+}
+
 function profileOf(element: Element): ServiceProfile {
   return {
     identities: childrenNamed(element, 'PublicIdentity').flatMap(child => identityOf(child) ?? []),
@@ -79,7 +86,7 @@ function identityOf(element: Element): PublicIdentity | undefined {
   if (identity === undefined || textOf(identity) === '') return undefined
   const wildcard = wildcardOf(element)
   return {
-    impu: textOf(identity) as Impu,
+    impu: impuFromText(textOf(identity)),
     barred: isTrue(childNamed(element, 'BarringIndication')),
     ...(wildcard === undefined ? {} : { wildcard }),
   }

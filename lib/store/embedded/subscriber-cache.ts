@@ -62,7 +62,9 @@ export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
   }
 
   async linkImpus(impi: Impi, add: readonly Impu[], remove: readonly Impu[]): Promise<void> {
-    const row = this.#impis.get(impi) ?? { impus: [] }
+    const known = this.#impis.get(impi)
+    if (known === undefined && add.length === 0) return
+    const row = known ?? { impus: [] }
     const kept = row.impus.filter(impu => !remove.includes(impu) && !add.includes(impu))
     this.#impis.set(impi, { ...row, impus: [...kept, ...add] })
     await this.#environment.commit('now')
