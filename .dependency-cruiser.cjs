@@ -1,8 +1,19 @@
 // The import directions of docs/architecture: what may know what. A new edge is a decision, made here.
-const TEST = '\\.test\\.ts$|/testing/'
+// Tests, and what only tests use: fakes, suites that several backends pass, processes to be killed.
+const TEST = '\\.test\\.ts$|/testing/|/contract(/|\\.ts$)|/kill-child\\.ts$'
 
-/** Folders of lib that know nothing but themselves and kit; `ims` stands above them. */
-const LOWER = ['config', 'sip', 'http', 'dns', 'store', 'timers']
+/** The words of the field that stores are spoken to in: types and what makes them, with nothing behind. */
+const IMS_WORDS = 'ims/(identity|homestead|subscription)\\.ts'
+
+/** What each folder of lib below `ims` may know beside itself and kit. */
+const LOWER = {
+  config: [],
+  sip: [],
+  http: [],
+  dns: ['sip/'],
+  store: [IMS_WORDS],
+  timers: ['store/'],
+}
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -26,11 +37,17 @@ module.exports = {
       from: { path: '^lib/' },
       to: { path: '^(daemons|cli)/' },
     },
-    {
-      name: 'lower-lib-imports-only-kit',
+    ...Object.entries(LOWER).map(([folder, known]) => ({
+      name: `lib-${folder}-imports-only-what-is-below`,
       severity: 'error',
-      from: { path: `^lib/(${LOWER.join('|')})/`, pathNot: TEST },
-      to: { path: '^lib/', pathNot: '^lib/($1|kit)/' },
+      from: { path: `^lib/${folder}/`, pathNot: TEST },
+      to: { path: '^lib/', pathNot: `^lib/(${[`${folder}/`, 'kit/', ...known].join('|')})` },
+    })),
+    {
+      name: 'ims-words-stand-alone',
+      severity: 'error',
+      from: { path: `^lib/${IMS_WORDS}` },
+      to: { path: '^lib/', pathNot: `^lib/(kit/|sip/|${IMS_WORDS})` },
     },
     {
       name: 'daemons-do-not-import-each-other',

@@ -10,6 +10,8 @@ export interface Door {
   readonly kind: 'sip' | 'http'
   readonly host: string
   readonly port: number
+  /** What a SIP node calls itself, where it is asked on another address. */
+  readonly selfName?: string
 }
 
 const ATTEMPT_MS = 500
@@ -62,7 +64,7 @@ async function pingHttp({ host, port }: Door): Promise<string | undefined> {
 }
 
 /** Any answer but a server's failure shows that requests are read and answered. */
-async function pingSip({ host, port }: Door): Promise<string | undefined> {
+async function pingSip({ host, port, selfName = host }: Door): Promise<string | undefined> {
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
   try {
     return await new Promise(resolve => {
@@ -74,7 +76,7 @@ async function pingSip({ host, port }: Door): Promise<string | undefined> {
         resolve('does not answer')
       })
       socket.connect(port, host, () => {
-        socket.send(optionsTo(hostPort(host, port), hostPort(host, socket.address().port)))
+        socket.send(optionsTo(hostPort(selfName, port), hostPort(host, socket.address().port)))
       })
       void setTimeout(ATTEMPT_MS).then(() => {
         resolve('does not answer')

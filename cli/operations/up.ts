@@ -38,7 +38,7 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
   try {
     await readyCheck(
       [
-        { name: 'bono', kind: 'sip', host: edge, port: ports.client },
+        { name: 'bono', kind: 'sip', host: edge, port: ports.client, selfName: advertise },
         { name: 'sprout', kind: 'sip', host: LOOPBACK, port: ports.scscf },
         { name: 'homestead', kind: 'http', host: LOOPBACK, port: ports.homestead },
         { name: 'homestead-prov', kind: 'http', host: LOOPBACK, port: ports.provisioning },

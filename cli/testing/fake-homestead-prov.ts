@@ -172,8 +172,7 @@ export class FakeHomesteadProv implements AsyncDisposable {
       .split('\n')
       .map(line => {
         const { public_id = '', private_id = '', ...credentials } = JSON.parse(line) as Record<string, string>
-        if (this.refused.has(public_id))
-          return { public_id, result: 'conflict', reason: 'belongs to another' }
+        if (this.refused.has(public_id)) return { public_id, result: 'conflict' }
         const known = this.privates.has(private_id)
         this.#putPrivate(private_id, JSON.stringify(credentials))
         if (known) return { public_id, result: 'updated' }

@@ -121,7 +121,7 @@ describe('cw user import', () => {
     const { exit, stderr } = await cwImport(file)
     expect(exit).toBe(5)
     expect(stderr).toContain(`where:   ${file}:2`)
-    expect(stderr).toContain('sip:2@ims.test: belongs to another')
+    expect(stderr).toContain('sip:2@ims.test: the public id belongs to another subscriber')
     expect((await cwImport(file, '-k')).exit).toBe(5)
   })
 

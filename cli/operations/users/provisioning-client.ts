@@ -302,7 +302,8 @@ function parseOutcomes(body: string): readonly BulkOutcome[] {
     .map(line => {
       const { result, reason } = parseRecord(line)
       if (result === 'created' || result === 'updated' || result === 'unchanged') return { ok: true, result }
-      return { ok: false, why: typeof reason === 'string' ? reason : String(result) }
+      if (result === 'conflict') return { ok: false, why: 'the public id belongs to another subscriber' }
+      return { ok: false, why: typeof reason === 'string' ? reason : 'homestead-prov gave no reason' }
     })
 }
 
