@@ -1,4 +1,5 @@
 import type { Command } from '@oclif/core'
+import Daemon from './commands/daemon.ts'
 import Help from './commands/help.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
@@ -10,6 +11,7 @@ import UserUpdate from './commands/user/update.ts'
 
 /** Every command by its name; what a command needs for its work it imports when it runs. */
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  daemon: Daemon,
   help: Help,
   up: Up,
   'user:create': UserCreate,

@@ -1,16 +1,10 @@
-import { Flags } from '@oclif/core'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { CwCommand } from '../command.ts'
 import { parseDomain } from '../operations/domain.ts'
 import { addressesOf, formatCore, type CoreView } from '../render/core.ts'
 import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
-
-const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const
-
-/** Keeps the highest port, 8889, below 65536. */
-const MOST_OFFSET = 56_000
+import { runningFlags } from './running-flags.ts'
 
 export default class Up extends CwCommand {
   static override summary = 'Run the whole core in this process.'
@@ -22,36 +16,7 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
     '<%= config.bin %> up --bind 0.0.0.0 --domain ims.example.com',
     '<%= config.bin %> up --port-offset 1000 --data-dir /tmp/second',
   ]
-  static override flags = {
-    'data-dir': Flags.directory({
-      summary: 'Where subscribers and registrations are kept.',
-      env: 'CLEARWATER_DATA_DIR',
-      default: () => Promise.resolve(join(homedir(), '.local', 'share', 'clearwater')),
-      defaultHelp: () => Promise.resolve('~/.local/share/clearwater'),
-    }),
-    domain: Flags.string({ summary: 'The home domain.', env: 'CLEARWATER_DOMAIN', default: 'ims.test' }),
-    bind: Flags.string({
-      summary: 'The address on which phones are served; 0.0.0.0 for all.',
-      helpValue: 'ADDRESS',
-      default: '127.0.0.1',
-    }),
-    advertise: Flags.string({
-      summary: "The address that phones are told to send to. Default: --bind, or this machine's own.",
-      helpValue: 'ADDRESS',
-    }),
-    'port-offset': Flags.integer({
-      summary: 'Added to every port, so that several can run side by side.',
-      env: 'CLEARWATER_PORT_OFFSET',
-      default: 0,
-      min: 0,
-      max: MOST_OFFSET,
-    }),
-    'log-level': Flags.option({
-      summary: 'What goes to standard error.',
-      options: LOG_LEVELS,
-      default: 'warn',
-    })(),
-  }
+  static override flags = runningFlags
 
   protected override async perform(): Promise<Outcome> {
     const { flags } = await this.parse(Up)

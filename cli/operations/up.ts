@@ -1,14 +1,11 @@
-import { networkInterfaces } from 'node:os'
-import { isIP } from 'node:net'
 import {
   startAllInOne,
   type AllInOneOptions,
   type AllInOnePorts,
 } from '../../daemons/all-in-one/all-in-one.ts'
-import { CwError } from '../../lib/kit/errors.ts'
+import { LOOPBACK, ownAddress, reachableHere, requireAddress } from './addresses.ts'
 import { readyCheck } from './ready.ts'
 
-const LOOPBACK = '127.0.0.1'
 const READY_WITHIN_MS = 15_000
 
 export interface UpOptions extends Omit<AllInOneOptions, 'advertise'> {
@@ -33,7 +30,7 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
   requireAddress('--advertise', advertise)
 
   const core = await startAllInOne({ ...options, advertise })
-  const edge = isWildcard(options.bind) ? LOOPBACK : options.bind
+  const edge = reachableHere(options.bind)
   const { ports } = core
   try {
     await readyCheck(
@@ -51,27 +48,4 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
     throw error
   }
   return { ports, address: advertise, readyAfterMs: performance.now(), close: () => core.close() }
-}
-
-function requireAddress(option: string, address: string): void {
-  if (isIP(address) !== 0) return
-  throw new CwError('OPTION_INVALID', `${option} "${address}" is no IP address`, {
-    changed: 'nothing',
-    remedies: [`give an address of this machine, e.g. ${option} 127.0.0.1`],
-  })
-}
-
-/** What others call the address that is listened on: a wildcard is nothing to send to. */
-function ownAddress(bind: string): string {
-  if (!isWildcard(bind)) return bind
-  const family = bind === '::' ? 'IPv6' : 'IPv4'
-  const addresses = Object.values(networkInterfaces()).flatMap(list => list ?? [])
-  const outside = addresses.find(
-    each => !each.internal && each.family === family && !each.address.startsWith('fe80:'),
-  )
-  return outside?.address ?? (family === 'IPv6' ? '::1' : LOOPBACK)
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::'
 }

@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { isIPv6 } from 'node:net'
+import { join } from 'node:path'
+import { startBono } from '../../daemons/bono/bono.ts'
+import { startHomestead } from '../../daemons/homestead/homestead.ts'
+import { startSprout } from '../../daemons/sprout/sprout.ts'
+import { SipResolver } from '../../lib/dns/sip-resolver.ts'
+import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
+import { TimerWheel, type Clock } from '../../lib/kit/clock.ts'
+import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
+import { LocalNet } from '../../lib/sip/local-net.ts'
+import type { Resolver, Target } from '../../lib/sip/resolver.ts'
+import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
+import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
+import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
+import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
+import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
+import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
+import { InProcessTimers } from '../../lib/timers/in-process.ts'
+import { ownAddress, reachableHere, requireAddress } from './addresses.ts'
+import { readyCheck, type Door } from './ready.ts'
+import { withKnownHosts } from './known-hosts.ts'
+
+const READY_WITHIN_MS = 15_000
+/** Transactions in flight get this long when the daemon is told to stop. */
+const DRAIN_MS = 5_000
+
+export interface DaemonOptions {
+  /** Each daemon keeps its data in a folder of its own name in here. */
+  readonly dataDir: string
+  readonly domain: string
+  readonly bind: string
+  readonly advertise: string | undefined
+  readonly portOffset: number
+  readonly logLevel: LogLevel
+  /** Base of the names of sprout's functions: `scscf.<it>`. */
+  readonly sproutHostname: string
+  /** Where bono's requests enter the core, and the other functions of that sprout are. */
+  readonly upstream: { readonly host: string; readonly port: number }
+  /** `http://host:port`, for sprout. */
+  readonly homestead: string
+}
+
+export interface RunningDaemon {
+  readonly ports: Readonly<Record<string, number>>
+  readonly address: string
+  close(): Promise<void>
+}
+
+/** What every daemon stands on. */
+interface Base extends DaemonOptions {
+  readonly address: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly environment: EmbeddedEnvironment
+  readonly folder: string
+  readonly resolver: Resolver
+}
+
+interface Started {
+  readonly ports: Readonly<Record<string, number>>
+  readonly doors: readonly Omit<Door, 'host'>[]
+  close(): Promise<void>
+}
+
+const STARTERS = { bono, sprout, homestead } satisfies Record<string, (base: Base) => Promise<Started>>
+
+export type DaemonName = keyof typeof STARTERS
+
+/** Starts one daemon on embedded stores of its own, and returns once it answers. */
+export async function startDaemon(name: DaemonName, options: DaemonOptions): Promise<RunningDaemon> {
+  requireAddress('--bind', options.bind)
+  const address = options.advertise ?? ownAddress(options.bind)
+  requireAddress('--advertise', address)
+
+  const opened = new AsyncDisposableStack()
+  try {
+    const log = openLog(options.logLevel, { daemon: name })
+    const clock = new TimerWheel(error => {
+      log.error('a timer failed', { error })
+    })
+    opened.defer(() => {
+      clock.close()
+    })
+    const folder = join(options.dataDir, name)
+    const environment = await openEmbedded({ dir: folder })
+    opened.defer(() => environment.close())
+    const resolver = resolverOf(options, address)
+    const started = await STARTERS[name]({ ...options, address, clock, log, environment, folder, resolver })
+    opened.defer(() => started.close())
+    const host = reachableHere(options.bind)
+    await readyCheck(
+      started.doors.map(door => ({ ...door, host, selfName: address })),
+      READY_WITHIN_MS,
+    )
+    return { ports: started.ports, address, close: () => opened.disposeAsync() }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+async function bono(base: Base): Promise<Started> {
+  const { clock, log, resolver, environment, address, portOffset } = base
+  const ports = { untrusted: 5060 + portOffset, websocket: 5062 + portOffset, trusted: 5058 + portOffset }
+  const running = await startBono(
+    {
+      homeDomains: [base.domain],
+      bindAddress: base.bind,
+      localHost: address,
+      publicHost: address,
+      ports,
+      upstream: base.upstream,
+      sessionExpires: 600,
+      trustedPeers: [],
+    },
+    {
+      clock,
+      log,
+      resolver,
+      net: new LocalNet(),
+      flowStore: new EmbeddedFlowStore(environment, clock),
+      secret: await keptSecret(join(base.folder, 'flow-secret')),
+    },
+  )
+  return {
+    ports,
+    doors: [{ name: 'bono', kind: 'sip', port: ports.untrusted }],
+    close: () => running.close(clock.now() + DRAIN_MS),
+  }
+}
+
+async function sprout(base: Base): Promise<Started> {
+  const { clock, log, resolver, environment, portOffset } = base
+  const ports = { icscf: 5052 + portOffset, bgcf: 5053 + portOffset, scscf: 5054 + portOffset }
+  const homestead = new HttpHomestead({ origin: base.homestead })
+  const timers = new InProcessTimers({ clock, log, environment })
+  const running = await startSprout(
+    {
+      homeDomains: [base.domain],
+      bindAddress: base.bind,
+      localHost: base.address,
+      sproutHostname: base.sproutHostname,
+      ports,
+      regMaxExpires: 300,
+      nonceCountSupported: false,
+      enforceUserPhone: false,
+      enforceGlobalOnlyLookups: false,
+      bgcfRoutes: [],
+    },
+    {
+      clock,
+      log,
+      resolver,
+      homestead,
+      timers,
+      net: new LocalNet(),
+      registrations: new EmbeddedRegistrationStore(environment, clock),
+      challenges: new MemoryChallengeStore({ clock }),
+    },
+  )
+  return {
+    ports,
+    doors: [{ name: 'sprout', kind: 'sip', port: ports.scscf }],
+    close: async () => {
+      await running.close(clock.now() + DRAIN_MS)
+      timers.close()
+      await homestead.close()
+    },
+  }
+}
+
+async function homestead(base: Base): Promise<Started> {
+  const { clock, log, environment, portOffset } = base
+  const running = await startHomestead({
+    clock,
+    log,
+    stores: {
+      cache: new EmbeddedSubscriberCacheStore(environment),
+      provisioning: new EmbeddedProvisioningStore(environment),
+    },
+    bind: base.bind,
+    port: 8888 + portOffset,
+    provisioningPort: 8889 + portOffset,
+    homeDomain: base.domain,
+    scscfUri: `sip:scscf.${base.sproutHostname}:${5054 + portOffset};transport=TCP`,
+  })
+  const { port, provisioningPort } = running
+  return {
+    ports: { homestead: port, provisioning: provisioningPort },
+    doors: [
+      { name: 'homestead', kind: 'http', port },
+      { name: 'homestead-prov', kind: 'http', port: provisioningPort },
+    ],
+    close: () => running.close(),
+  }
+}
+
+/** DNS, except for the names of sprout's functions, which are where bono's upstream is. */
+function resolverOf({ upstream, sproutHostname, portOffset }: DaemonOptions, address: string): Resolver {
+  const dns = new SipResolver({ family: isIPv6(address) ? 6 : 4 })
+  const at = (port: number): Target => ({ transport: 'TCP', address: upstream.host, port: port + portOffset })
+  const known = new Map([
+    [`icscf.${sproutHostname}`, at(5052)],
+    [`bgcf.${sproutHostname}`, at(5053)],
+    [`scscf.${sproutHostname}`, at(5054)],
+  ])
+  return withKnownHosts(known, dns)
+}
+
+/** The same over restarts, so that what was signed with it stays good. */
+async function keptSecret(file: string): Promise<string> {
+  const kept = await readFile(file, 'utf8').catch(() => '')
+  if (kept !== '') return kept
+  const secret = randomBytes(32).toString('hex')
+  await mkdir(join(file, '..'), { recursive: true })
+  await writeFile(file, secret, { mode: 0o600 })
+  return secret
+}
