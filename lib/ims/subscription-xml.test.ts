@@ -82,6 +82,42 @@ describe('IMSSubscription (TS 29.228 Annex E)', () => {
     expect(result).toMatchObject({ ok: false, message: expect.stringMatching(/^[^\n]+$/) as string })
   })
 
+  test('the plain shape is read as any other document is', () => {
+    const identity = fc.constantFrom(
+      'sip:alice@example.com',
+      'tel:+16505550001',
+      'sip:A@EXAMPLE.com',
+      'a]]>b',
+      ' sip:x@y ',
+      '&amp;',
+      '',
+    )
+    const criteria = fc.constantFrom(
+      '',
+      IFC('sip:as@x'),
+      IFC('sip:as@x') + IFC('sip:bs@x'),
+      '<InitialFilterCriteria/>',
+      '<InitialFilterCriteria>',
+      '<InitialFilterCriteria/></ServiceProfile><ServiceProfile>',
+      '<InitialFilterCriteria/><PublicIdentity><Identity>sip:late@x</Identity></PublicIdentity>',
+      '<InitialFilterCriteriaX/>',
+      '<!-- --><InitialFilterCriteria/>',
+    )
+    fc.assert(
+      fc.property(fc.array(identity, { maxLength: 3 }), identity, criteria, (identities, privateId, iFCs) => {
+        const listed = identities.map(text => `<PublicIdentity><Identity>${text}</Identity></PublicIdentity>`)
+        const text = `<IMSSubscription><PrivateID>${privateId}</PrivateID><ServiceProfile>${listed.join('')}${iFCs}</ServiceProfile></IMSSubscription>`
+
+        // A comment in front makes it another shape, and changes nothing else.
+        const [fast, slow] = [parseImsSubscription(text), parseImsSubscription(`<!-- -->${text}`)]
+
+        if (fast.ok) expect(fast).toEqual(slow)
+        else expect(slow.ok).toBe(false)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   test('no text makes the reader throw', () => {
     const piece = fc.constantFrom(
       '<',
