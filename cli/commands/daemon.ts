@@ -19,7 +19,7 @@ folder of its name in --data-dir. Those of one core share --domain, --sprout-hos
     '<%= config.bin %> daemon bono --upstream 127.0.0.1:5052',
   ]
   static override args = {
-    name: Args.string({ description: 'Which daemon.', required: true, options: NAMES }),
+    name: Args.string({ description: 'Which daemon.', required: true, options: NAMES, ignoreStdin: true }),
   }
   static override flags = {
     ...runningFlags,

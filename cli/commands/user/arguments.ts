@@ -22,17 +22,23 @@ export const connectionFlags = {
   }),
 }
 
+/** Standard input is never taken for an argument: in a script it mostly belongs to somebody else. */
 export const subscriberArgs = {
   numbers: Args.string({
     description: 'Directory numbers: 6505550000, 6505550000..6505550099, or a list of both with commas.',
     required: true,
+    ignoreStdin: true,
   }),
-  domain: Args.string({ description: 'The home domain. Default: $CLEARWATER_DOMAIN, else it is asked for.' }),
+  domain: Args.string({
+    description: 'The home domain. Default: $CLEARWATER_DOMAIN, else it is asked for.',
+    ignoreStdin: true,
+  }),
 }
 
 export const passwordArgs = {
   password: Args.string({
     description: 'The password; "-" reads it from standard input. Absent: it is asked for.',
+    ignoreStdin: true,
   }),
 }
 

@@ -14,7 +14,9 @@ goes on where it stopped when it is run again; FILE.cw-import beside the file re
     '<%= config.bin %> user import subscribers.csv',
     '<%= config.bin %> user import numbers.csv --write-completed subscribers.csv',
   ]
-  static override args = { file: Args.string({ description: 'The CSV file.', required: true }) }
+  static override args = {
+    file: Args.string({ description: 'The CSV file.', required: true, ignoreStdin: true }),
+  }
   static override flags = {
     'keep-going': Flags.boolean({ char: 'k', summary: 'Pass over faulty lines and refused subscribers.' }),
     plaintext: Flags.boolean({ summary: 'Store the passwords themselves too, not only their digests.' }),
