@@ -1,0 +1,117 @@
+import type { Clock } from '../../lib/kit/clock.ts'
+import type { Log } from '../../lib/kit/log.ts'
+import type { Homestead } from '../../lib/ims/homestead.ts'
+import { isHomeDomain, type UriContext } from '../../lib/ims/identity.ts'
+import { newTag } from '../../lib/sip/branch.ts'
+import type { ServerExchange } from '../../lib/sip/exchange.ts'
+import { forward, forwardAck, type Fork, type ForwardOptions, type Outcome } from '../../lib/sip/forward.ts'
+import { responseTo, type ResponseOptions, type SipRequest } from '../../lib/sip/message.ts'
+import type { SipNode } from '../../lib/sip/node.ts'
+import type { SipUri } from '../../lib/sip/uri.ts'
+import type { ChallengeStore } from '../../lib/store/challenge-store.ts'
+import type { RegistrationStore } from '../../lib/store/registration-store.ts'
+import type { TimerService } from '../../lib/timers/timer-service.ts'
+import type { SproutOptions } from './options.ts'
+
+/** The network functions of sprout. */
+export type FunctionName = 'icscf' | 'scscf' | 'bgcf'
+
+/** What sprout works with; the embedded ones of one machine or those of a deployment. */
+export interface CoreSurroundings {
+  readonly clock: Clock
+  readonly log: Log
+  readonly node: SipNode
+  readonly homestead: Homestead
+  readonly registrations: RegistrationStore
+  readonly challenges: ChallengeStore
+  readonly timers: TimerService
+}
+
+/** What the functions of one sprout share: their names, their stores, and how they send. */
+export class Core implements CoreSurroundings {
+  readonly options: SproutOptions
+  readonly clock: Clock
+  readonly log: Log
+  readonly node: SipNode
+  readonly homestead: Homestead
+  readonly registrations: RegistrationStore
+  readonly challenges: ChallengeStore
+  readonly timers: TimerService
+  /** Server-Name of the S-CSCF cluster in Cx, and its address in Service-Route and Record-Route. */
+  readonly scscfUri: string
+  readonly icscfRoute: string
+  readonly bgcfRoute: string
+  readonly uriContext: UriContext
+  readonly #localNames: readonly string[]
+
+  constructor(options: SproutOptions, around: CoreSurroundings) {
+    this.options = options
+    this.clock = around.clock
+    this.log = around.log
+    this.node = around.node
+    this.homestead = around.homestead
+    this.registrations = around.registrations
+    this.challenges = around.challenges
+    this.timers = around.timers
+    const { sproutHostname, localHost, homeDomains, ports } = options
+    this.scscfUri = `sip:scscf.${sproutHostname}:${ports.scscf};transport=TCP`
+    this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
+    this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
+    this.#localNames = [
+      localHost,
+      sproutHostname,
+      ...(['icscf', 'scscf', 'bgcf'] as const).map(name => `${name}.${sproutHostname}`),
+    ]
+    this.uriContext = {
+      homeDomains,
+      localNames: this.#localNames,
+      enforceUserPhone: options.enforceUserPhone,
+      enforceGlobalOnly: options.enforceGlobalOnlyLookups,
+    }
+  }
+
+  /** sent-by of a function's Via, as if its hop were on the wire. */
+  nameOf(name: FunctionName): string {
+    return `${name}.${this.options.sproutHostname}:${this.options.ports[name]}`
+  }
+
+  /** True for the names and addresses of this node. */
+  isLocal(uri: SipUri): boolean {
+    return this.#localNames.includes(uri.host) || this.#localNames.includes(uri.host.toLowerCase())
+  }
+
+  isHome(uri: SipUri): boolean {
+    return isHomeDomain(uri.host, this.uriContext)
+  }
+
+  /** Answers a request here; an ACK is dropped. */
+  answer(exchange: ServerExchange, status: number, options: ResponseOptions = {}): void {
+    if (exchange.request.method === 'ACK') return
+    exchange.respond(responseTo(exchange.request, status, { toTag: newTag(), ...options }))
+  }
+
+  /** Forwards to one or several next hops; resolves when a final response has gone up or is the caller's to send. */
+  forward(
+    exchange: ServerExchange,
+    forks: readonly Fork[],
+    as: FunctionName,
+    options: Partial<ForwardOptions> = {},
+  ): Promise<Outcome> {
+    return forward(exchange, forks, { sender: this.node, as: this.nameOf(as), ...options })
+  }
+
+  /** Forwards to one next hop and passes every answer on. */
+  async proxy(exchange: ServerExchange, fork: Fork, as: FunctionName): Promise<void> {
+    if (exchange.request.method === 'ACK') {
+      forwardAck(fork.request, fork.hop, this.node, this.nameOf(as))
+      return
+    }
+    const { response } = await this.forward(exchange, [fork], as)
+    if (response.status >= 300) exchange.respond(response)
+  }
+}
+
+/** Methods that can start a dialog, so that a proxy which wants to stay in it must say so. */
+export function startsDialog(request: SipRequest): boolean {
+  return request.method === 'INVITE' || request.method === 'SUBSCRIBE' || request.method === 'REFER' || request.method === 'NOTIFY'
+}

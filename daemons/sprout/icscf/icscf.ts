@@ -1,0 +1,173 @@
+import { classifyUri, defaultImpi, impuOf, type Impi, type Impu } from '../../../lib/ims/identity.ts'
+import type { Answer, ServerChoice } from '../../../lib/ims/homestead.ts'
+import { parseCredentials, authParam } from '../../../lib/sip/credentials.ts'
+import type { ServerExchange } from '../../../lib/sip/exchange.ts'
+import type { Outcome } from '../../../lib/sip/forward.ts'
+import { H } from '../../../lib/sip/header-names.ts'
+import type { SipRequest } from '../../../lib/sip/message.ts'
+import { nextHopOf, withoutOwnRoute } from '../../../lib/sip/routing.ts'
+import { formatUri, parseUri, uriParam, type SipUri, type Uri } from '../../../lib/sip/uri.ts'
+import { parseContact, parseDeltaSeconds } from '../../../lib/sip/values.ts'
+import type { Core } from '../core.ts'
+import { numberOf } from '../number.ts'
+
+/** Result codes with which an identity has, or may be given, an S-CSCF (TS 29.229 §6.2). */
+const SUCCESS = new Set([2001, 2002, 2003])
+const NOT_REGISTERED = 5003
+
+/** The I-CSCF (TS 24.229 §5.3): finds the S-CSCF of who registers or is called, and steps out of the way. */
+export async function icscf(exchange: ServerExchange, core: Core): Promise<void> {
+  const { request, own } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
+  if (request.method === 'REGISTER') return registerAt(exchange, request, core)
+  if (request.headers.has(H.Route)) {
+    const hop = nextHopOf(request)
+    return hop === undefined ? core.answer(exchange, 400) : core.proxy(exchange, { request, hop }, 'icscf')
+  }
+  if (request.method === 'ACK') return
+  return locate(exchange, request, own !== undefined && uriParam(own, 'orig') !== undefined, core)
+}
+
+// Registration (§5.3.1)
+
+async function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> {
+  const to = request.to === undefined ? undefined : parseUri(request.to.uri)
+  const impu = to === undefined ? undefined : impuOf(to)
+  if (impu === undefined) return core.answer(exchange, 400)
+  const query = {
+    impi: impiOf(request, impu, core),
+    impu,
+    visitedNetwork: request.headers.get(H['P-Visited-Network-ID']) ?? hostOf(to) ?? '',
+    authType: deregisters(request) ? ('DEREG' as const) : ('REG' as const),
+    emergency: isEmergency(request),
+  }
+  const first = await core.homestead.registrationStatus(query)
+  const refusal = refusalOfStatus(first)
+  if (refusal !== undefined) return core.answer(exchange, refusal)
+
+  const target = scscfOf(first, core)
+  if (target === 'none') return core.answer(exchange, 600)
+  if (target === 'invalid') return core.answer(exchange, 480)
+  const outcome = await toScscf(exchange, request, target, core)
+  if (!mayTryAnother(outcome)) return exchange.respond(outcome.response)
+
+  // The named S-CSCF does not serve: ask what another one must be able to do (TS 29.228 §6.1.1).
+  const second = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
+  if (!second.ok) return core.answer(exchange, second.status === 403 || second.status === 404 ? 403 : 504)
+  const other = scscfOf(second, core)
+  if (other === 'none' || other === 'invalid' || formatUri(other) === formatUri(target)) {
+    return core.answer(exchange, 504)
+  }
+  const retried = await toScscf(exchange, request, other, core)
+  exchange.respond(retried.response)
+}
+
+/** REGISTER goes by its Request-URI, which becomes the S-CSCF's (§5.3.1.2). */
+function toScscf(exchange: ServerExchange, request: SipRequest, target: SipUri, core: Core): Promise<Outcome> {
+  const headers = request.headers.edit().remove(H.Route).done()
+  const rewritten = request.with(headers, formatUri(target))
+  return core.forward(exchange, [{ request: rewritten, hop: { via: 'uri', uri: target } }], 'icscf', { holdFinal: true })
+}
+
+function mayTryAnother(outcome: Outcome): boolean {
+  const { status } = outcome.response
+  return outcome.made === 'timeout' || outcome.made === 'unreachable' || (status >= 300 && status < 400) || status === 480
+}
+
+function refusalOfStatus(answer: Answer<ServerChoice>): number | undefined {
+  if (!answer.ok) return answer.status === 404 || answer.status === 403 ? 403 : 480
+  const { resultCode } = answer.value
+  if (SUCCESS.has(resultCode)) return undefined
+  return resultCode === NOT_REGISTERED ? 480 : 403
+}
+
+function impiOf(request: SipRequest, impu: Impu, core: Core): Impi {
+  const header = request.headers.get(H.Authorization)
+  const credentials = header === undefined ? undefined : parseCredentials(header)
+  const username = credentials === undefined ? undefined : authParam(credentials, 'username')
+  return (username ?? defaultImpi(impu, core.options.homeDomains[0])) as Impi
+}
+
+function deregisters(request: SipRequest): boolean {
+  const contacts = request.headers.list(H.Contact)
+  const general = parseDeltaSeconds(request.headers.get(H.Expires) ?? '')
+  return (
+    contacts.length > 0 &&
+    contacts.every(text => {
+      const contact = parseContact(text)
+      return (contact?.kind === 'address' ? (contact.expires ?? general) : general) === 0
+    })
+  )
+}
+
+function isEmergency(request: SipRequest): boolean {
+  return request.headers.list(H.Contact).some(text => {
+    const contact = parseContact(text)
+    const uri = contact?.kind === 'address' ? parseUri(contact.address.uri) : undefined
+    return uri !== undefined && uriParam(uri, 'sos') !== undefined
+  })
+}
+
+// Everything else (§5.3.2)
+
+async function locate(exchange: ServerExchange, request: SipRequest, originating: boolean, core: Core): Promise<void> {
+  const uri = originating ? originatingUser(request) : request.parsedUri
+  const impu = uri === undefined ? undefined : impuOf(uri)
+  if (uri === undefined || impu === undefined) return core.answer(exchange, 400)
+  const plain = request.with(request.headers.edit().remove(H['P-Profile-Key']).done())
+
+  let answer = await core.homestead.location({ impu, originating })
+  let target = plain
+  const number = originating || found(answer) ? undefined : numberOf(uri, core.uriContext)
+  if (number !== undefined && uri.kind === 'sip') {
+    // The callee may be known by number only.
+    target = plain.with(plain.headers, `tel:${number}`)
+    answer = await core.homestead.location({ impu: `tel:${number}` as Impu })
+  }
+  if (!answer.ok && answer.status !== 404) return core.answer(exchange, 480)
+  if (!found(answer)) {
+    if (answer.ok && answer.value.resultCode === NOT_REGISTERED) return core.answer(exchange, 480)
+    return notOurs(exchange, plain, uri, originating, core)
+  }
+  const scscf = scscfOf(answer, core)
+  if (scscf === 'none') return core.answer(exchange, 600)
+  if (scscf === 'invalid') return core.answer(exchange, 480)
+  const edit = target.headers.edit().append(H.Route, `<${formatUri(scscf)};lr${originating ? ';orig' : ''}>`)
+  const wildcard = answer.ok ? answer.value.wildcardIdentity : undefined
+  if (wildcard !== undefined) edit.append(H['P-Profile-Key'], `<${encodeURI(wildcard)}>`)
+  return core.proxy(exchange, { request: target.with(edit.done()), hop: { via: 'uri', uri: scscf } }, 'icscf')
+}
+
+function found(answer: Answer<ServerChoice>): boolean {
+  return answer.ok && SUCCESS.has(answer.value.resultCode)
+}
+
+/** Nobody of ours: a number or a foreign address may be somebody elsewhere (sip.md §6.7). */
+function notOurs(exchange: ServerExchange, request: SipRequest, uri: Uri, originating: boolean, core: Core): Promise<void> | void {
+  const kind = classifyUri(uri, core.uriContext)
+  if (originating || kind === 'home-sip' || kind === 'local-sip' || kind === 'unknown') return core.answer(exchange, 404)
+  const routed = request.with(request.headers.edit().append(H.Route, core.bgcfRoute).done())
+  const hop = nextHopOf(routed)
+  return hop === undefined ? core.answer(exchange, 500) : core.proxy(exchange, { request: routed, hop }, 'icscf')
+}
+
+function originatingUser(request: SipRequest): Uri | undefined {
+  const served = request.headers.get(H['P-Served-User']) ?? request.headers.top(H['P-Asserted-Identity'])
+  const text = served === undefined ? request.from?.uri : /<([^>]*)>/.exec(served)?.[1]
+  return text === undefined ? undefined : parseUri(text)
+}
+
+/**
+ * The S-CSCF an answer names. Without a name any of ours will do that has the capabilities; those of this node have
+ * none, so a demand for one cannot be met.
+ */
+function scscfOf(answer: Answer<ServerChoice>, core: Core): SipUri | 'none' | 'invalid' {
+  if (!answer.ok) return 'none'
+  const { scscf, mandatoryCapabilities } = answer.value
+  if (scscf === undefined && (mandatoryCapabilities === undefined || mandatoryCapabilities.length > 0)) return 'none'
+  const uri = parseUri(scscf ?? core.scscfUri)
+  return uri?.kind === 'sip' ? uri : 'invalid'
+}
+
+function hostOf(uri: Uri | undefined): string | undefined {
+  return uri?.kind === 'sip' ? uri.host : undefined
+}

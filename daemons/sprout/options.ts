@@ -1,0 +1,26 @@
+/** How one sprout node stands in its network. */
+export interface SproutOptions {
+  /** Domains served here, the default one first. */
+  readonly homeDomains: readonly [string, ...string[]]
+  readonly bindAddress: string
+  /** Host that others reach this very node by. */
+  readonly localHost: string
+  /** Base of the cluster's names: `scscf.<it>`, `icscf.<it>`, `bgcf.<it>`. */
+  readonly sproutHostname: string
+  readonly ports: { readonly icscf: number; readonly scscf: number; readonly bgcf: number }
+  /** `reg_max_expires`: upper bound of a binding's lifetime, in seconds. */
+  readonly regMaxExpires: number
+  /** `nonce_count_supported`: a nonce may be used again with a rising count. */
+  readonly nonceCountSupported: boolean
+  /** `enforce_user_phone`: a SIP URI is a number only with `user=phone`. */
+  readonly enforceUserPhone: boolean
+  /** `enforce_global_only_lookups`. */
+  readonly enforceGlobalOnlyLookups: boolean
+  /** The routes of `bgcf.json`. */
+  readonly bgcfRoutes: readonly BgcfRoute[]
+}
+
+/** One entry of `bgcf.json`: where calls to a domain or to numbers with a prefix leave the network. */
+export type BgcfRoute =
+  | { readonly domain: string; readonly route: readonly string[] }
+  | { readonly number: string; readonly route: readonly string[] }

@@ -1,0 +1,179 @@
+import { millis } from '../../../lib/kit/clock.ts'
+import type { Answer, ChargingAddresses, RegistrationData } from '../../../lib/ims/homestead.ts'
+import type { Impu } from '../../../lib/ims/identity.ts'
+import { associatedUris, defaultImpuOf } from '../../../lib/ims/registered-set.ts'
+import {
+  askedOf,
+  emptyRecord,
+  formatBinding,
+  isEmpty,
+  nextExpiry,
+  withContacts,
+  withoutBinding,
+  withoutExpired,
+  withoutOwnContacts,
+  type Asked,
+} from '../../../lib/ims/registration.ts'
+import { supports } from '../../../lib/ims/session-timer.ts'
+import type { ServerExchange } from '../../../lib/sip/exchange.ts'
+import { H } from '../../../lib/sip/header-names.ts'
+import type { HeaderEdit } from '../../../lib/sip/headers.ts'
+import type { SipRequest } from '../../../lib/sip/message.ts'
+import { sipUriOf } from '../../../lib/sip/routing.ts'
+import { uriParam } from '../../../lib/sip/uri.ts'
+import type { RegistrationRecord } from '../../../lib/store/registration-store.ts'
+import type { Core } from '../core.ts'
+import type { AuthenticatedUser } from './authentication.ts'
+
+const EXPIRY = 'registration'
+/** A record that is fought over this often is not fought over but stuck. */
+const MOST_ATTEMPTS = 20
+
+/** Carries out an authenticated REGISTER (TS 24.229 §5.4.1.2.2, RFC 3261 §10.3). */
+export async function register(exchange: ServerExchange, user: AuthenticatedUser, core: Core): Promise<void> {
+  const { request } = exchange
+  const asked = askedOf(request, core.options.regMaxExpires)
+  if (asked.kind === 'malformed') return core.answer(exchange, 400, { reason: asked.why })
+  if (removesOnlyEmergency(asked)) return core.answer(exchange, 501)
+
+  const answer = await fetchProfile(user, asked, core)
+  if (!answer.ok) return core.answer(exchange, statusOf(answer.status))
+  const { subscription, charging } = answer.value
+  if (subscription === undefined) return core.answer(exchange, 403)
+  const impu = defaultImpuOf(subscription)
+  if (impu === undefined) return core.answer(exchange, 400)
+
+  const uris = associatedUris(subscription)
+  const change = await update(core, impu, (record, now) => {
+    const current = record ?? emptyRecord(uris, core.scscfUri)
+    if (asked.kind === 'fetch') return current
+    if (asked.kind === 'remove-all') return withoutOwnContacts(current, user.impi)
+    return withContacts({ ...current, associatedUris: uris }, asked.contacts, request, user.impi, now)
+  })
+  if (change === undefined) return core.answer(exchange, 500)
+  if (isEmpty(change.after) && !isEmpty(change.before)) {
+    await core.homestead.registrationData(user.impu, { type: 'dereg-user', impi: user.impi, serverName: core.scscfUri })
+  }
+  // Third-party registration with the application servers of the profile starts here; it does not delay the answer.
+  core.answer(exchange, 200, {
+    edit: headers => describe(headers, request, change.after, uris, charging, core),
+  })
+}
+
+function removesOnlyEmergency(asked: Asked): boolean {
+  return (
+    asked.kind === 'contacts' &&
+    asked.contacts.length > 0 &&
+    asked.contacts.every(contact => contact.emergency && contact.expires === 0)
+  )
+}
+
+/** A request that adds a binding registers at the HSS; one that only asks or removes must not (TS 29.228 §6.1.2). */
+function fetchProfile(user: AuthenticatedUser, asked: Asked, core: Core): Promise<Answer<RegistrationData>> {
+  const adds = asked.kind === 'contacts' && asked.contacts.some(contact => contact.expires > 0)
+  if (!adds) return core.homestead.readRegistrationData(user.impu)
+  return core.homestead.registrationData(user.impu, { type: 'reg', impi: user.impi, serverName: core.scscfUri })
+}
+
+/** sip.md §4.5. */
+function statusOf(homestead: number): number {
+  if (homestead === 404 || homestead === 403) return 403
+  return homestead === 500 ? 500 : 504
+}
+
+/** The headers of the 200 (sip.md §4.6). */
+function describe(
+  headers: HeaderEdit,
+  request: SipRequest,
+  record: RegistrationRecord,
+  uris: readonly Impu[],
+  charging: ChargingAddresses,
+  core: Core,
+): void {
+  const now = core.clock.now()
+  headers.append(H['Service-Route'], `<sip:scscf.${core.options.sproutHostname};transport=TCP;lr;orig>`)
+  for (const path of request.headers.lines(H.Path)) headers.append(H.Path, path)
+  headers.append(H.Supported, 'outbound')
+  let outboundFlow = false
+  for (const key in record.bindings) {
+    const binding = record.bindings[key]
+    if (binding === undefined) continue
+    headers.append(H.Contact, formatBinding(binding, now))
+    outboundFlow ||= binding.params['+sip.instance'] !== undefined && binding.params['reg-id'] !== undefined
+  }
+  if (outboundFlow && firstPathIsOutbound(request) && supports(request.headers, 'outbound')) {
+    headers.append(H.Require, 'outbound')
+  }
+  headers.append(H['P-Associated-URI'], uris.map(uri => `<${uri}>`).join(', '))
+  const functions = [...charging.ccf.map(ccf => `ccf=${ccf}`), ...charging.ecf.map(ecf => `ecf=${ecf}`)]
+  if (functions.length > 0) headers.append(H['P-Charging-Function-Addresses'], functions.join(';'))
+}
+
+function firstPathIsOutbound(request: SipRequest): boolean {
+  const paths = request.headers.list(H.Path)
+  const first = paths.at(-1)
+  const uri = first === undefined ? undefined : sipUriOf(first)
+  return uri !== undefined && uriParam(uri, 'ob') !== undefined
+}
+
+interface Change {
+  readonly before: RegistrationRecord
+  readonly after: RegistrationRecord
+}
+
+/**
+ * Changes a record by compare-and-set, however many do so at once, and sets its timer.
+ *
+ * @returns undefined if the store would not take it
+ */
+async function update(
+  core: Core,
+  impu: Impu,
+  change: (record: RegistrationRecord | undefined, now: number) => RegistrationRecord,
+): Promise<Change | undefined> {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const stored = await core.registrations.get(impu)
+    const now = core.clock.now()
+    const before = stored?.value ?? emptyRecord([], core.scscfUri)
+    const after = withoutExpired(change(stored?.value, now), now)
+    if (after === stored?.value || (stored === undefined && isEmpty(after))) return { before, after }
+    const done = isEmpty(after) && Object.keys(after.subscriptions).length === 0
+    const result = !done
+      ? await core.registrations.put(impu, after, stored?.version)
+      : stored === undefined
+        ? 'removed'
+        : await core.registrations.remove(impu, stored.version)
+    if (result === 'conflict') continue
+    await setTimer(core, impu, after, now)
+    return { before, after }
+  }
+  core.log.error('a registration record changes too often to be written', { impu })
+  return undefined
+}
+
+async function setTimer(core: Core, impu: Impu, record: RegistrationRecord, now: number): Promise<void> {
+  const next = nextExpiry(record)
+  if (next === undefined) await core.timers.cancel(EXPIRY, impu)
+  else await core.timers.set(EXPIRY, impu, millis(next - now), impu)
+}
+
+/** Removes bindings when their time is over; the HSS hears of it when none is left (TS 24.229 §5.4.1.5). */
+export function watchExpiry(core: Core): void {
+  core.timers.onPop(EXPIRY, async pop => {
+    const impu = pop.opaque as Impu
+    const stored = await core.registrations.get(impu)
+    if (stored === undefined) return
+    const change = await update(core, impu, record => ({ ...(record ?? stored.value) }))
+    if (change !== undefined && isEmpty(change.after)) {
+      await core.homestead.registrationData(impu, { type: 'dereg-timeout', serverName: core.scscfUri })
+    }
+  })
+}
+
+/** Forgets a binding whose flow is gone (RFC 5626 §5.3, 430). */
+export async function forgetBinding(core: Core, impu: Impu, key: string): Promise<void> {
+  const change = await update(core, impu, record => withoutBinding(record ?? emptyRecord([], core.scscfUri), key))
+  if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before)) {
+    await core.homestead.registrationData(impu, { type: 'dereg-timeout', serverName: core.scscfUri })
+  }
+}

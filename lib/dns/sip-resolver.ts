@@ -1,0 +1,114 @@
+import { Resolver as DnsResolver } from 'node:dns/promises'
+import type { Resolver, Target } from '../sip/resolver.ts'
+import type { TransportName } from '../sip/transport/flow.ts'
+import { uriParam, type SipUri } from '../sip/uri.ts'
+
+/** The part of DNS that locating a SIP server takes; the world's edge in a test. */
+export interface DnsQueries {
+  resolve4(name: string): Promise<readonly string[]>
+  resolve6(name: string): Promise<readonly string[]>
+  resolveSrv(name: string): Promise<readonly SrvRecord[]>
+  resolveNaptr(name: string): Promise<readonly NaptrRecord[]>
+}
+
+interface SrvRecord {
+  readonly name: string
+  readonly port: number
+  readonly priority: number
+  readonly weight: number
+}
+
+interface NaptrRecord {
+  readonly flags: string
+  readonly service: string
+  readonly replacement: string
+  readonly order: number
+  readonly preference: number
+}
+
+const MOST_TARGETS = 5
+const SERVICES: Readonly<Record<string, TransportName>> = { 'SIP+D2U': 'UDP', 'SIP+D2T': 'TCP' }
+
+export interface SipResolverOptions {
+  /** IPv4 or IPv6: a deployment speaks one of them (sip.md §1.1). */
+  readonly family: 4 | 6
+  readonly dns?: DnsQueries
+  /** 0 up to 1, for the choice by weight. */
+  readonly random?: () => number
+}
+
+/** Locates SIP servers by NAPTR, SRV and address records (RFC 3263 §4, the part that sip.md §8.2 lists). */
+export class SipResolver implements Resolver {
+  readonly #dns: DnsQueries
+  readonly #family: 4 | 6
+  readonly #random: () => number
+
+  constructor(options: SipResolverOptions) {
+    this.#dns = options.dns ?? new DnsResolver({ timeout: 1000, tries: 2 })
+    this.#family = options.family
+    this.#random = options.random ?? Math.random
+  }
+
+  async resolve(uri: SipUri): Promise<readonly Target[]> {
+    const named = uriParam(uri, 'transport')?.toUpperCase()
+    if (named !== undefined && named !== 'UDP' && named !== 'TCP') return []
+    if (uri.port !== undefined) return this.#addresses(uri.host, uri.port, named ?? 'UDP')
+    if (named !== undefined) {
+      const targets = await this.#service(`_sip._${named.toLowerCase()}.${uri.host}`, named)
+      return targets.length > 0 ? targets : this.#addresses(uri.host, 5060, named)
+    }
+    return this.#byName(uri.host)
+  }
+
+  async #byName(host: string): Promise<readonly Target[]> {
+    const pointers = (await orNone(this.#dns.resolveNaptr(host)))
+      .filter(record => SERVICES[record.service.toUpperCase()] !== undefined)
+      .toSorted((a, b) => a.order - b.order || a.preference - b.preference)
+    for (const { service, flags, replacement } of pointers) {
+      const transport = SERVICES[service.toUpperCase()] ?? 'UDP'
+      const targets =
+        flags.toUpperCase() === 'A'
+          ? await this.#addresses(replacement, 5060, transport)
+          : await this.#service(replacement, transport)
+      if (targets.length > 0) return targets
+    }
+    for (const transport of ['UDP', 'TCP'] as const) {
+      const targets = await this.#service(`_sip._${transport.toLowerCase()}.${host}`, transport)
+      if (targets.length > 0) return targets
+    }
+    return this.#addresses(host, 5060, 'UDP')
+  }
+
+  async #service(name: string, transport: TransportName): Promise<readonly Target[]> {
+    const records = inOrder(await orNone(this.#dns.resolveSrv(name)), this.#random)
+    const targets: Target[] = []
+    for (const { name: host, port } of records) {
+      targets.push(...(await this.#addresses(host, port, transport)))
+      if (targets.length >= MOST_TARGETS) break
+    }
+    return targets.slice(0, MOST_TARGETS)
+  }
+
+  async #addresses(host: string, port: number, transport: TransportName): Promise<readonly Target[]> {
+    const query = this.#family === 4 ? this.#dns.resolve4(host) : this.#dns.resolve6(host)
+    const addresses = (await orNone(query)).toSorted(() => this.#random() - 0.5)
+    return addresses.slice(0, MOST_TARGETS).map(address => ({ transport, address, port }))
+  }
+}
+
+/** By priority, and within one by weighted chance; weight 0 is chosen last but not never (RFC 2782). */
+function inOrder(records: readonly SrvRecord[], random: () => number): readonly SrvRecord[] {
+  return records
+    .map(record => ({ record, key: -Math.log(1 - random()) / (record.weight * 100 + 1) }))
+    .toSorted((a, b) => a.record.priority - b.record.priority || a.key - b.key)
+    .map(entry => entry.record)
+}
+
+/** No such record and no answer are the same to a caller that asks further. */
+async function orNone<T>(query: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await query
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,32 @@
+import type { Impu } from './identity.ts'
+import type { ImsSubscription, PublicIdentity, ServiceProfile } from './subscription.ts'
+
+/** The default public identity of a set: its first that is not barred (TS 23.228 §5.2.1a); it names the set. */
+export function defaultImpuOf(subscription: ImsSubscription): Impu | undefined {
+  for (const profile of subscription.profiles) {
+    for (const identity of profile.identities) if (!identity.barred) return identity.impu
+  }
+  return undefined
+}
+
+/** The identity and the profile it is served by; undefined if it is not of this subscription. */
+export function servedIdentity(
+  subscription: ImsSubscription,
+  impu: Impu,
+): { readonly identity: PublicIdentity; readonly profile: ServiceProfile } | undefined {
+  for (const profile of subscription.profiles) {
+    for (const identity of profile.identities) if (identity.impu === impu) return { identity, profile }
+  }
+  return undefined
+}
+
+/** What the user may be told to be known by: neither barred nor wildcarded, the default one first (TS 24.229 §5.4.1.2.2). */
+export function associatedUris(subscription: ImsSubscription): readonly Impu[] {
+  const uris: Impu[] = []
+  for (const profile of subscription.profiles) {
+    for (const { impu, barred, wildcard } of profile.identities) {
+      if (!barred && wildcard === undefined) uris.push(impu)
+    }
+  }
+  return uris
+}
