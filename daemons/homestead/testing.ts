@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodePathPart } from '../../lib/http/message.ts'
-import { millis, TestClock } from '../../lib/kit/clock.ts'
+import { TestClock } from '../../lib/kit/clock.ts'
 import { noLog } from '../../lib/kit/log.ts'
 import { openEmbedded } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
@@ -17,14 +17,16 @@ export interface Reply {
   readonly location: string | undefined
 }
 
+type Ask = (method: string, path: string, body?: string, headers?: Record<string, string>) => Promise<Reply>
+
 /** A homestead with its own store on free ports, for tests that ask it over HTTP. */
 export interface TestHomestead extends RunningHomestead {
   readonly clock: TestClock
   readonly cache: EmbeddedSubscriberCacheStore
   /** Asks port 8888's interface. */
-  ask(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<Reply>
+  readonly ask: Ask
   /** Asks homestead-prov. */
-  provision(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<Reply>
+  readonly provision: Ask
   stop(): Promise<void>
 }
 
@@ -42,7 +44,6 @@ export async function openTestHomestead(options: Partial<HomesteadOptions> = {})
     provisioningPort: 0,
     homeDomain: 'example.com',
     scscfUri: SCSCF,
-    listPause: millis(0),
     ...options,
   })
   return {
@@ -87,7 +88,7 @@ export async function provisionUser(
   filterCriteria = '<ServiceProfile/>',
 ): Promise<{ irs: string; profile: string }> {
   const statuses: number[] = []
-  const step = async (...request: Parameters<TestHomestead['provision']>): Promise<Reply> => {
+  const step = async (...request: Parameters<Ask>): Promise<Reply> => {
     const reply = await provision(...request)
     statuses.push(reply.status)
     return reply

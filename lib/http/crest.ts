@@ -21,8 +21,9 @@ function crestError(request: HttpRequest, answer: HttpAnswer): HttpAnswer {
   const error = { error: true, status: answer.status, message, reason: answer.reason ?? message, detail: {} }
   const onfailure = request.query.onfailure
   if (onfailure !== undefined && /^https?:\/\//i.test(onfailure)) {
-    const query = Object.entries(error)
-      .map(([name, value]) => `${name}=${encodeURIComponent(name === 'detail' ? '{}' : String(value))}`)
+    const values = { ...error, status: String(error.status), error: 'true', detail: '{}' }
+    const query = Object.entries(values)
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
       .join('&')
     return {
       status: 302,

@@ -80,7 +80,9 @@ export class HttpServer {
         maxParamLength: MAX_PARAM_LENGTH,
         querystringParser: parseQuery,
       },
-      frameworkErrors: (error, request, reply) => this.#send(request, reply, empty(error.statusCode ?? 400)),
+      frameworkErrors: (error, request, reply) => {
+        this.#send(request, reply, empty(error.statusCode ?? 400))
+      },
     })
     this.#app.server.maxConnections = MAX_CONNECTIONS
     this.#app.removeAllContentTypeParsers()
@@ -167,7 +169,7 @@ export class HttpServer {
     return empty(error instanceof CwError && error.code === 'STORE_FAILED' ? 503 : 500)
   }
 
-  async #send(request: FastifyRequest, reply: FastifyReply, answer: HttpAnswer): Promise<FastifyReply> {
+  #send(request: FastifyRequest, reply: FastifyReply, answer: HttpAnswer): FastifyReply {
     const shaped = this.#options.shape?.(seen(request), answer) ?? answer
     reply.code(shaped.status).headers(shaped.headers ?? {})
     const { body } = shaped

@@ -7,7 +7,7 @@ export class KeyedLock {
     const { promise, resolve } = Promise.withResolvers<undefined>()
     const own = [...new Set(keys)]
     // Taken for all keys within one turn: of two that meet, one waits for the other on every key they share.
-    const earlier = own.map(key => this.#tails.get(key))
+    const earlier = own.flatMap(key => this.#tails.get(key) ?? [])
     for (const key of own) this.#tails.set(key, promise)
     try {
       await Promise.all(earlier)

@@ -122,7 +122,7 @@ describe('the data directory', () => {
     await once(child, 'exit')
 
     expect(error.code).toBe('DATA_DIR_LOCKED')
-    expect(error.message).toContain(`process ${child.pid}`)
+    expect(error.message).toContain(`process ${child.pid ?? 0}`)
     await (await openEmbedded({ dir })).close()
   })
 

@@ -17,7 +17,8 @@ async function keepWriting(impu: string): Promise<void> {
       scscfUri: 'sip:scscf.example.com:5054;transport=TCP',
     }
     const read = await store.get(impu)
-    if ((await store.put(impu, record, read?.version)) === 'stored') console.log(`${impu} ${notifyCseq}`)
+    if ((await store.put(impu, record, read?.version)) === 'stored')
+      process.stdout.write(`${impu} ${notifyCseq}\n`)
   }
 }
 
