@@ -20,6 +20,8 @@ export interface CallParties {
 export interface Load {
   readonly operations: number
   readonly perSecond: number
+  /** How long after the last operation was due it may take to finish; then the load counts as lost. */
+  readonly graceMs?: number
 }
 
 /** Names `prefix0`, `prefix1`, …: letters in front, so that nobody takes them for telephone numbers. */
@@ -120,7 +122,7 @@ function common(load: Load): {
     callsPerSecond: load.perSecond,
     // High enough never to hold the load back: a subject that is late shall be seen to be late.
     concurrentCalls: 50_000,
-    patienceMs: (load.operations / load.perSecond) * 1000 + 60_000,
+    patienceMs: (load.operations / load.perSecond) * 1000 + (load.graceMs ?? 60_000),
   }
 }
 

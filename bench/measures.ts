@@ -1,8 +1,9 @@
 import { Core } from '../test/support/core.ts'
 import { freePort } from '../test/support/ports.ts'
-import { residentMemory } from '../test/support/processes.ts'
+import { cpuSeconds, residentMemory } from '../test/support/processes.ts'
 import { provisionMany, subscriber } from '../test/support/subscribers.ts'
 import { TempDir } from '../test/support/temp-dir.ts'
+import { waitUntil } from '../test/support/wait.ts'
 import {
   call,
   cpuMsPerOperation,
@@ -12,6 +13,7 @@ import {
   registerFromOwnAddresses,
   registerParties,
   type CallParties,
+  type Load,
 } from './load.ts'
 import type { SippResult } from '../test/support/sipp.ts'
 import { START, subjectOf, type Subject, type SubjectName } from './subjects.ts'
@@ -121,9 +123,9 @@ export async function registerRate(name: SubjectName, scale: Scale, report: Step
   const users = names('user', scale.users)
   await using subject = await START[name](users)
   const port = await freePort()
-  return await highestRate(1000, scale, report, async load => {
-    return await registerFromOwnAddresses(subject, { users, port, firstAddress: 0 }, load)
-  })
+  return await highestRate(subject, 1000, scale, report, load =>
+    registerFromOwnAddresses(subject, { users, port, firstAddress: 0 }, load),
+  )
 }
 
 /** The highest number of whole calls a second that is held without a single retransmission. */
@@ -131,7 +133,7 @@ export async function callRate(name: SubjectName, scale: Scale, report: StepRepo
   const parties = await callParties(Math.min(1000, scale.users))
   await using subject = await START[name]([...parties.callers, ...parties.callees])
   await registerParties(subject, parties)
-  return await highestRate(200, scale, report, load => call(subject, parties, load))
+  return await highestRate(subject, 200, scale, report, load => call(subject, parties, load))
 }
 
 /** Milliseconds from the start of `cw up` to its ready line, on an empty folder. */
@@ -144,16 +146,19 @@ export type StepReport = (perSecond: number, held: boolean) => void
 
 /** Doubles the rate until it is not held, then closes in on the edge to within a tenth. */
 async function highestRate(
+  subject: Subject,
   start: number,
   scale: Scale,
   report: StepReport,
-  run: (load: { operations: number; perSecond: number }) => Promise<SippResult>,
+  run: (load: Load) => Promise<SippResult>,
 ): Promise<number> {
   const holds = async (perSecond: number): Promise<boolean> => {
-    const result = await run({ operations: perSecond * scale.holdSeconds, perSecond })
-    const inTime = result.elapsedMs < scale.holdSeconds * 1000 + 1000
-    const held = result.exitCode === 0 && result.failed === 0 && result.retransmissions === 0 && inTime
+    const load = { operations: perSecond * scale.holdSeconds, perSecond, graceMs: 5000 }
+    // A load that does not come to its end in time was not carried.
+    const result = await run(load).catch(() => undefined)
+    const held = result !== undefined && wasCarried(result, scale.holdSeconds)
     report(perSecond, held)
+    if (!held) await calmDown(subject)
     return held
   }
   // One pass in vain: code that has never run is slow.
@@ -170,6 +175,27 @@ async function highestRate(
     else lost = middle
   }
   return held
+}
+
+function wasCarried(result: SippResult, seconds: number): boolean {
+  const inTime = result.elapsedMs < seconds * 1000 + 1000
+  return result.exitCode === 0 && result.failed === 0 && result.retransmissions === 0 && inTime
+}
+
+/** Waits until the subject has worked off what an excessive load has left behind. */
+async function calmDown(subject: Subject): Promise<void> {
+  let before = cpuSeconds(subject.processes)
+  await waitUntil(
+    'the subject to calm down',
+    async () => {
+      await new Promise(resolve => setTimeout(resolve, 1000))
+      const now = cpuSeconds(subject.processes)
+      const share = now - before
+      before = now
+      return share < 0.05
+    },
+    120_000,
+  )
 }
 
 async function callParties(count: number): Promise<CallParties> {
