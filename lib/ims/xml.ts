@@ -38,11 +38,6 @@ export function parseXml(
   }
 }
 
-/** Children that are elements, in document order. */
-export function elementsOf(parent: Element): Element[] {
-  return parent.children
-}
-
 /** The child elements of a local name; the namespace does not matter (reading rule of all our documents). */
 export function childrenNamed(parent: Element, localName: string): Element[] {
   return parent.children.filter(child => child.localName === localName)

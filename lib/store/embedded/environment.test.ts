@@ -137,7 +137,7 @@ describe('the data directory', () => {
 
   test('with a store that is not ours is unusable', async () => {
     await (await openEmbedded({ dir })).close()
-    writeFileSync(join(dir, 'store/data.mdb'), Buffer.alloc(16384, 'not a database '))
+    writeFileSync(join(dir, 'store/clearwater.db'), Buffer.alloc(16384, 'not a database '))
 
     expect((await rejection(openEmbedded({ dir }))).code).toBe('DATA_DIR_UNUSABLE')
   })

@@ -1,10 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { open, type Database, type RootDatabase } from 'lmdb'
-import type { Duration } from '../../kit/clock.ts'
-import { millis } from '../../kit/clock.ts'
+import { DatabaseSync } from 'node:sqlite'
+import { millis, type Duration } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
-import { checkDataFile } from './check-file.ts'
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts'
 import { EmbeddedTable, type TableOptions } from './table.ts'
 
@@ -12,8 +10,8 @@ export interface EmbeddedOptions {
   /** The data directory; created, with its parents, if it does not exist. One process owns it at a time. */
   readonly dir: string
   /**
-   * How long a change of urgency `shared` waits for others to share its commit with. A commit costs about
-   * 0.1 ms of processor time however many changes it carries.
+   * How long a change of urgency `shared` waits at most for others to share its commit with, when commits come
+   * faster than this. A commit costs about 0.1 ms of processor time however many changes it carries.
    */
   readonly commitDelay?: Duration
 }
@@ -22,8 +20,14 @@ export interface EmbeddedOptions {
 export type Urgency = 'now' | 'shared'
 
 const OWNER_KEY = 'owner'
-const MAX_TABLES = 32
-const DEFAULT_COMMIT_DELAY = millis(5)
+const DEFAULT_COMMIT_DELAY = millis(10)
+/** The write-ahead log makes a commit one append; NORMAL syncs at its checkpoints, so a power loss breaks nothing. */
+const PRAGMAS = `
+  PRAGMA busy_timeout = 2000;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  PRAGMA cache_size = -16384;
+`
 
 interface Batch {
   readonly tables: Set<EmbeddedTable<unknown>>
@@ -34,34 +38,32 @@ interface Batch {
 }
 
 /**
- * The embedded stores of one process: typed tables over one LMDB environment on disk.
+ * The embedded stores of one process: typed tables in one SQLite database on disk.
  *
  * All changes that are staged within one turn of the event loop are committed together or not at all, so a method
  * that reads and stages without an `await` in between is a transaction. A commit that has been waited for survives
- * the death of the process; after a power loss the environment is as it was at a commit a moment earlier, whole.
+ * the death of the process; after a power loss the database is as it was at a commit a moment earlier, whole.
  */
 export class EmbeddedEnvironment {
   readonly dir: string
-  readonly #root: RootDatabase<string, string>
-  readonly #owner: Database<string, string>
+  readonly #database: DatabaseSync
+  readonly #owner: EmbeddedTable<ProcessIdentity>
   readonly #commitDelay: Duration
   readonly #tables = new Map<string, EmbeddedTable<unknown>>()
   #batch: Batch | undefined
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
   #latest: Promise<void> = Promise.resolve()
+  #lastCommit = 0
   #closed = false
 
-  constructor(
-    dir: string,
-    root: RootDatabase<string, string>,
-    owner: Database<string, string>,
-    delay: Duration,
-  ) {
+  /** @throws CwError DATA_DIR_LOCKED if a live process owns the database */
+  constructor(dir: string, database: DatabaseSync, delay: Duration) {
     this.dir = dir
-    this.#root = root
-    this.#owner = owner
+    this.#database = database
     this.#commitDelay = delay
+    this.#owner = this.table<ProcessIdentity>('owner')
+    this.#takeOwnership()
   }
 
   /** Opens a table, creating it if need be. The same name always gives the same table. */
@@ -69,8 +71,7 @@ export class EmbeddedEnvironment {
     const opened = this.#tables.get(name)
     // A name stands for one type: its store is the only caller that names it.
     if (opened !== undefined) return opened as unknown as EmbeddedTable<V>
-    const database = this.#root.openDB<string, string>({ name, encoding: 'string' })
-    const table = new EmbeddedTable<V>(database, changed => this.#stage(changed), options)
+    const table = new EmbeddedTable<V>(this.#database, name, changed => this.#stage(changed), options)
     this.#tables.set(name, table as unknown as EmbeddedTable<unknown>)
     return table
   }
@@ -88,7 +89,9 @@ export class EmbeddedEnvironment {
       this.#immediate = setImmediate(() => this.#flush())
     } else if (batch.urgency === undefined) {
       batch.urgency = 'shared'
-      this.#timer = setTimeout(() => this.#flush(), this.#commitDelay)
+      const wait = this.#lastCommit + this.#commitDelay - performance.now()
+      if (wait > 1) this.#timer = setTimeout(() => this.#flush(), wait)
+      else this.#immediate = setImmediate(() => this.#flush())
     }
     return batch.done
   }
@@ -96,11 +99,11 @@ export class EmbeddedEnvironment {
   /** Commits what is staged, gives the data directory free and closes it. */
   async close(): Promise<void> {
     if (this.#closed) return
-    this.#closed = true
+    this.#owner.remove(OWNER_KEY)
     this.#flush()
+    this.#closed = true
     await this.#latest.catch(() => undefined)
-    this.#owner.removeSync(OWNER_KEY)
-    await this.#root.close()
+    this.#database.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,29 +123,47 @@ export class EmbeddedEnvironment {
     if (batch === undefined) return
     this.#batch = undefined
     this.#latest = batch.done
-
-    const settle: ((stored: boolean) => void)[] = []
-    let written: Promise<boolean>
     try {
-      written = this.#root.batch(() => {
-        for (const table of batch.tables) settle.push(table.write())
+      this.#transaction(() => {
+        for (const table of batch.tables) table.write()
       })
     } catch (error) {
-      written = Promise.reject(error instanceof Error ? error : new Error(String(error)))
+      for (const table of batch.tables) table.settle(false)
+      // Told once, to those whose changes it carried; who stages nothing has nothing to lose.
+      this.#latest = Promise.resolve()
+      batch.reject(storeFailed(this.dir, error))
+      return
     }
-    written.then(
-      () => {
-        for (const each of settle) each(true)
-        batch.resolve()
-      },
-      (error: unknown) => {
-        ignoreCommitError(error)
-        for (const each of settle) each(false)
-        // Told once, to those whose changes it carried; who stages nothing has nothing to lose.
-        if (this.#latest === batch.done) this.#latest = Promise.resolve()
-        batch.reject(storeFailed(this.dir, error))
-      },
-    )
+    this.#lastCommit = performance.now()
+    for (const table of batch.tables) table.settle(true)
+    batch.resolve()
+  }
+
+  #transaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  /** The transaction spans processes: of two that start at once, one sees the other. */
+  #takeOwnership(): void {
+    let other: ProcessIdentity | undefined
+    this.#transaction(() => {
+      const current = this.#owner.get(OWNER_KEY)
+      if (current !== undefined && isAlive(current)) other = current
+      else {
+        this.#owner.set(OWNER_KEY, ownIdentity())
+        this.#owner.write()
+      }
+    })
+    this.#owner.settle(other === undefined)
+    this.#batch = undefined
+    if (other !== undefined) throw locked(this.dir, other)
   }
 }
 
@@ -154,39 +175,16 @@ export class EmbeddedEnvironment {
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEnvironment> {
   const path = join(options.dir, 'store')
-  let root: RootDatabase<string, string>
-  let owner: Database<string, string>
+  let database: DatabaseSync | undefined
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
-    checkDataFile(join(path, 'data.mdb'))
-    root = open<string, string>({ path, noSubdir: false, maxDbs: MAX_TABLES, encoding: 'string' })
-    owner = root.openDB<string, string>({ name: 'owner', encoding: 'string' })
+    database = new DatabaseSync(join(path, 'clearwater.db'))
+    database.exec(PRAGMAS)
+    return new EmbeddedEnvironment(options.dir, database, options.commitDelay ?? DEFAULT_COMMIT_DELAY)
   } catch (error) {
-    throw unusable(options.dir, error)
+    database?.close()
+    throw error instanceof CwError ? error : unusable(options.dir, error)
   }
-  const other = takeOwnership(root, owner)
-  if (other !== undefined) {
-    await root.close()
-    throw locked(options.dir, other)
-  }
-  return new EmbeddedEnvironment(options.dir, root, owner, options.commitDelay ?? DEFAULT_COMMIT_DELAY)
-}
-
-/** LMDB's write lock spans processes and ends with its holder: of two that start at once, one sees the other. */
-function takeOwnership(
-  root: RootDatabase<string, string>,
-  owner: Database<string, string>,
-): ProcessIdentity | undefined {
-  return root.transactionSync(() => {
-    const current = readOwner(owner.get(OWNER_KEY))
-    if (current !== undefined && isAlive(current)) return current
-    owner.putSync(OWNER_KEY, JSON.stringify(ownIdentity()))
-    return undefined
-  })
-}
-
-function readOwner(text: string | undefined): ProcessIdentity | undefined {
-  return text === undefined ? undefined : (JSON.parse(text) as ProcessIdentity)
 }
 
 function newBatch(): Batch {
@@ -194,12 +192,6 @@ function newBatch(): Batch {
   // Who does not wait for a commit does not want to hear of it either.
   promise.catch(() => undefined)
   return { tables: new Set(), done: promise, resolve: () => resolve(undefined), reject, urgency: undefined }
-}
-
-/** The driver keeps the cause in a promise of its own, which must not go unhandled. */
-function ignoreCommitError(error: unknown): void {
-  if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise)
-    error.commitError.catch(() => undefined)
 }
 
 function storeFailed(dir: string, cause: unknown): CwError {

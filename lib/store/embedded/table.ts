@@ -1,4 +1,4 @@
-import type { Database } from 'lmdb'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { LRUCache } from 'lru-cache'
 import { CwError } from '../../kit/errors.ts'
 
@@ -13,7 +13,13 @@ export const MAX_KEY_BYTES = 1900
 /** UTF-16 units of a text never take more than three octets each. */
 const SURELY_SHORT = Math.floor(MAX_KEY_BYTES / 3)
 
-type Staged<V> = Map<string, V | undefined>
+/** Greater than every key, in the order of UTF-8 octets. */
+const BEHIND_ALL = '\u{10ffff}\u{10ffff}'
+
+interface Row {
+  readonly key: string
+  readonly value: string
+}
 
 /**
  * A map on disk from strings to values that JSON can carry.
@@ -21,19 +27,33 @@ type Staged<V> = Map<string, V | undefined>
  * Reads see what is staged. A value is shared with the table from the moment it is set: never change it afterwards.
  */
 export class EmbeddedTable<V> {
-  readonly #database: Database<string, string>
   readonly #onStage: (table: EmbeddedTable<unknown>) => void
   readonly #cache: LRUCache<string, { readonly value: V }> | undefined
-  #staged: Staged<V> = new Map()
-  /** Written, but not known to be committed; newest last. */
-  #inFlight: Staged<V>[] = []
+  readonly #select: StatementSync
+  readonly #range: StatementSync
+  readonly #upsert: StatementSync
+  readonly #delete: StatementSync
+  #staged = new Map<string, V | undefined>()
 
+  /** @param name lower-case letters and hyphens: it becomes the name of an SQL table */
   constructor(
-    database: Database<string, string>,
+    database: DatabaseSync,
+    name: string,
     onStage: (table: EmbeddedTable<unknown>) => void,
     options: TableOptions,
   ) {
-    this.#database = database
+    if (!/^[a-z-]+$/.test(name)) throw new CwError('BUG', `${name} cannot name a table`)
+    database.exec(
+      `CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+    )
+    this.#select = database.prepare(`SELECT value FROM "${name}" WHERE key = ?`)
+    this.#range = database.prepare(
+      `SELECT key, value FROM "${name}" WHERE key >= ? AND key < ? ORDER BY key LIMIT ?`,
+    )
+    this.#upsert = database.prepare(
+      `INSERT INTO "${name}" VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+    )
+    this.#delete = database.prepare(`DELETE FROM "${name}" WHERE key = ?`)
     this.#onStage = onStage
     const max = options.cached ?? 0
     this.#cache = max > 0 ? new LRUCache({ max }) : undefined
@@ -41,16 +61,12 @@ export class EmbeddedTable<V> {
 
   get(key: string): V | undefined {
     if (this.#staged.size > 0 && this.#staged.has(key)) return this.#staged.get(key)
-    for (let i = this.#inFlight.length - 1; i >= 0; i--) {
-      const staged = this.#inFlight[i]
-      if (staged?.has(key) === true) return staged.get(key)
-    }
     const cached = this.#cache?.get(key)
     if (cached !== undefined) return cached.value
     if (!isStorable(key)) return undefined
-    const text = this.#database.get(key)
-    if (text === undefined) return undefined
-    const value = JSON.parse(text) as V
+    const row = this.#select.get(key) as { readonly value: string } | undefined
+    if (row === undefined) return undefined
+    const value = JSON.parse(row.value) as V
     this.#cache?.set(key, { value })
     return value
   }
@@ -82,28 +98,30 @@ export class EmbeddedTable<V> {
    * not seen; continue after the last key by `nextKey`.
    */
   keys(range: { readonly start?: string; readonly end?: string; readonly limit: number }): string[] {
-    return [...this.#database.getKeys(range)]
+    return this.#rows(range).map(row => row.key)
   }
 
   /** The committed texts of a range, undecoded, for sweeps that look at a part of each. */
   texts(range: { readonly start?: string; readonly limit: number }): { key: string; text: string }[] {
-    return [...this.#database.getRange(range)].map(entry => ({ key: entry.key, text: entry.value }))
+    return this.#rows(range).map(row => ({ key: row.key, text: row.value }))
   }
 
-  /** Hands the staged changes to the driver; for the environment only. @returns what to call when they are settled. */
-  write(): (stored: boolean) => void {
-    const staged = this.#staged
+  /** Writes what is staged, within the environment's transaction; for the environment only. */
+  write(): void {
+    for (const [key, value] of this.#staged) {
+      if (value === undefined) this.#delete.run(key)
+      else this.#upsert.run(key, JSON.stringify(value))
+    }
+  }
+
+  /** The transaction is over; what was staged is on disk, or nowhere. For the environment only. */
+  settle(stored: boolean): void {
+    if (!stored) for (const key of this.#staged.keys()) this.#cache?.delete(key)
     this.#staged = new Map()
-    this.#inFlight.push(staged)
-    for (const [key, value] of staged) {
-      if (value === undefined) void this.#database.remove(key)
-      else void this.#database.put(key, JSON.stringify(value))
-    }
-    return stored => {
-      this.#inFlight = this.#inFlight.filter(other => other !== staged)
-      if (stored) return
-      for (const key of staged.keys()) this.#cache?.delete(key)
-    }
+  }
+
+  #rows(range: { readonly start?: string; readonly end?: string; readonly limit: number }): readonly Row[] {
+    return this.#range.all(range.start ?? '', range.end ?? BEHIND_ALL, range.limit) as unknown as Row[]
   }
 }
 
