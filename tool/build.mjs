@@ -8,8 +8,8 @@ export const ENTRY = 'dist/main.js'
 
 const SOURCES = ['cli', 'daemons', 'lib', 'tool', 'package.json', 'package-lock.json']
 
-/** Native code, and the optional natives of ws, which does without them. */
-const EXTERNAL = ['lmdb', 'bufferutil', 'utf-8-validate']
+/** Optional natives of ws, which does without them. */
+const EXTERNAL = ['bufferutil', 'utf-8-validate']
 
 /** Builds if a source is newer than the bundle. Returns whether it built. */
 export async function buildIfChanged() {

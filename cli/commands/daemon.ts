@@ -7,7 +7,7 @@ import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { runningFlags } from './running-flags.ts'
 
-const NAMES = ['bono', 'sprout', 'homestead'] as const
+const NAMES = ['bono', 'sprout', 'homestead', 'homer'] as const
 
 export default class Daemon extends CwCommand {
   static override summary = 'Run one daemon in this process.'

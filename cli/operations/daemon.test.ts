@@ -19,7 +19,7 @@ describe('daemons that run apart', () => {
     opened.defer(() => {
       rmSync(dataDir, { recursive: true })
     })
-    for (const name of ['homestead', 'sprout', 'bono'] satisfies DaemonName[]) {
+    for (const name of ['homer', 'homestead', 'sprout', 'bono'] satisfies DaemonName[]) {
       const daemon = await startDaemon(name, {
         dataDir,
         domain: 'ims.test',

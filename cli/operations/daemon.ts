@@ -4,6 +4,7 @@ import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { startBono } from '../../daemons/bono/bono.ts'
 import { startHomestead } from '../../daemons/homestead/homestead.ts'
+import { startHomer } from '../../daemons/homer/homer.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
@@ -12,6 +13,7 @@ import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { Resolver, Target } from '../../lib/sip/resolver.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
+import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
 import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
 import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
@@ -64,7 +66,7 @@ interface Started {
   close(): Promise<void>
 }
 
-const STARTERS = { bono, sprout, homestead } satisfies Record<string, (base: Base) => Promise<Started>>
+const STARTERS = { bono, sprout, homestead, homer } satisfies Record<string, (base: Base) => Promise<Started>>
 
 export type DaemonName = keyof typeof STARTERS
 
@@ -193,6 +195,16 @@ async function homestead(base: Base): Promise<Started> {
       { name: 'homestead', kind: 'http', port },
       { name: 'homestead-prov', kind: 'http', port: provisioningPort },
     ],
+    close: () => running.close(),
+  }
+}
+
+async function homer({ log, environment, bind, portOffset }: Base): Promise<Started> {
+  const documents = new EmbeddedDocumentStore(environment)
+  const running = await startHomer({ log, documents, bind, port: 7888 + portOffset })
+  return {
+    ports: { homer: running.port },
+    doors: [{ name: 'homer', kind: 'http', port: running.port }],
     close: () => running.close(),
   }
 }
