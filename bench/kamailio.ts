@@ -37,10 +37,9 @@ export class Kamailio implements AsyncDisposable {
     const kamailio = new Kamailio(options)
     try {
       await waitUntil(`Kamailio on port ${options.port}`, async () => {
-        const exit = kamailio.#child.exit
-        if (exit) throw new Error(`Kamailio ended: ${kamailio.#child.stderr.slice(-2000)}`)
-        return await answersOptions(options.port)
+        return kamailio.#child.exit !== undefined || (await answersOptions(options.port))
       })
+      if (kamailio.#child.exit) throw new Error(`Kamailio ended: ${kamailio.#child.stderr.slice(-2000)}`)
       return kamailio
     } catch (error) {
       await kamailio[Symbol.asyncDispose]()

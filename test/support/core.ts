@@ -47,10 +47,10 @@ export class Core implements AsyncDisposable {
     const begun = performance.now()
     const child = spawnUp({ ...options, portOffset, dataDir })
     try {
-      await waitUntil('the ready line of cw up', () => {
-        if (child.exit) throw new Error(`cw up ended with ${String(child.exit.code)}`)
-        return saysReady(child.stdout)
+      const outcome = await waitUntil('the ready line of cw up', () => {
+        return saysReady(child.stdout) ? 'ready' : child.exit && 'ended'
       })
+      if (outcome === 'ended') throw new Error(`cw up ended with ${String(child.exit?.code)}`)
     } catch (error) {
       await child[Symbol.asyncDispose]()
       ownDir?.[Symbol.dispose]()
