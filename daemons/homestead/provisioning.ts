@@ -46,8 +46,7 @@ export class Provisioning {
 
   async putPrivate(impi: Impi, credentials: Credentials): Promise<void> {
     await this.#lock.run([impi], async () => {
-      await this.store.putPrivate(impi, credentials)
-      await this.#putDigest(impi, credentials)
+      await Promise.all([this.store.putPrivate(impi, credentials), this.#putDigest(impi, credentials)])
     })
   }
 
