@@ -8,8 +8,8 @@ export const ENTRY = 'dist/main.js'
 
 const SOURCES = ['cli', 'daemons', 'lib', 'tool', 'package.json', 'package-lock.json']
 
-/** Optional natives of ws, which does without them. */
-const EXTERNAL = ['bufferutil', 'utf-8-validate']
+/** What is asked for only if it is there: natives of ws, and what oclif would compile a developer's plugins with. */
+const EXTERNAL = ['bufferutil', 'utf-8-validate', 'typescript', 'ts-node', 'tsx']
 
 /** Builds if a source is newer than the bundle. Returns whether it built. */
 export async function buildIfChanged() {
