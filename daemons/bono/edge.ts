@@ -79,8 +79,7 @@ export class Edge {
     if (top === undefined && this.#isOwnTarget(request)) return this.#passOn(exchange, request, this.upstreamHop)
     const hop = nextHopOf(routed)
     if (hop === undefined) return this.refuse(exchange, 416)
-    const { uri } = hop as { uri: SipUri }
-    if (this.options.trustedPeers.includes(uri.host)) return this.#toTrunk(exchange, routed, hop)
+    if (this.options.trustedPeers.includes(hop.uri.host)) return this.#toTrunk(exchange, routed, hop)
     return this.#passOn(exchange, routed, hop)
   }
 

@@ -217,7 +217,9 @@ export class SipNode implements Sender, ClientNode {
         log.debug('sending failed', { peer: flow.remoteAddress, port: flow.remotePort, why: error.message })
         this.#flowFailed(flow)
       },
-      closed: flow => this.#flowFailed(flow),
+      closed: flow => {
+        if (flow.reliable) this.#flowFailed(flow)
+      },
       error: error => log.error('a transport reported an error', { error }),
     }
   }

@@ -4,6 +4,9 @@ import type { SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
 import { parseUri, uriParam, type SipUri } from './uri.ts'
 
+/** A next hop that is yet to be resolved. */
+export type UriHop = Extract<NextHop, { via: 'uri' }>
+
 /** The URI of a name-addr such as a Route value, if it is a SIP URI. */
 export function sipUriOf(nameAddr: string): SipUri | undefined {
   // Almost every Route is `<uri>` alone.
@@ -48,7 +51,7 @@ export function withoutOwnRoute(request: SipRequest, isOwn: (uri: SipUri) => boo
 }
 
 /** Where the Route set or else the Request-URI sends a request; undefined if that is not a SIP URI. */
-export function nextHopOf(request: SipRequest): NextHop | undefined {
+export function nextHopOf(request: SipRequest): UriHop | undefined {
   const top = request.headers.top(H.Route)
   const target = request.parsedUri
   const uri = top !== undefined ? sipUriOf(top) : target?.kind === 'sip' ? target : undefined
