@@ -1,5 +1,8 @@
 import { Args, Flags } from '@oclif/core'
 import { resolve } from 'node:path'
+import { sproutHostnameOf } from '../../lib/config/names.ts'
+import { portsAt } from '../../lib/config/ports.ts'
+import { LOOPBACK } from '../../lib/kit/address.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import { CwCommand } from '../command.ts'
 import { parseDomain } from '../operations/domain.ts'
@@ -42,7 +45,7 @@ folder of its name in --data-dir. Those of one core share --domain, --sprout-hos
     const { args, flags } = await this.parse(Daemon)
     const name = NAMES.find(each => each === args.name) ?? NAMES[0]
     const domain = parseDomain(flags.domain)
-    const offset = flags['port-offset']
+    const ports = portsAt(flags['port-offset'])
     const stop = stopSignal()
     const { startDaemon } = await import('../operations/daemon.ts')
     const daemon = await startDaemon(name, {
@@ -50,15 +53,15 @@ folder of its name in --data-dir. Those of one core share --domain, --sprout-hos
       domain,
       bind: flags.bind,
       advertise: flags.advertise,
-      portOffset: offset,
+      portOffset: flags['port-offset'],
       logLevel: flags['log-level'],
-      sproutHostname: flags['sprout-hostname'] ?? `sprout.${domain}`,
-      upstream: upstreamOf(flags.upstream ?? `127.0.0.1:${5052 + offset}`),
-      homestead: originOf(flags.homestead ?? `http://127.0.0.1:${8888 + offset}`),
+      sproutHostname: flags['sprout-hostname'] ?? sproutHostnameOf(domain),
+      upstream: upstreamOf(flags.upstream ?? `${LOOPBACK}:${ports.icscf}`),
+      homestead: originOf(flags.homestead ?? `http://${LOOPBACK}:${ports.homestead}`),
     })
-    const ports = Object.entries(daemon.ports).map(([role, port]) => `${role} ${port}`)
+    const opened = Object.entries(daemon.ports).map(([role, port]) => `${role} ${port}`)
     if (this.jsonEnabled()) printEvent('ready', { daemon: name, ports: daemon.ports, pid: process.pid })
-    else process.stdout.write(`${name} is ready on ${daemon.address}: ${ports.join(', ')}\n`)
+    else process.stdout.write(`${name} is ready on ${daemon.address}: ${opened.join(', ')}\n`)
     const signal = await stop.received
     await daemon.close()
     return { result: { event: 'stopped', signal } }

@@ -1,8 +1,7 @@
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { LOOPBACK, LOOPBACK_6 } from '../../lib/kit/address.ts'
 import { CwError } from '../../lib/kit/errors.ts'
-
-export const LOOPBACK = '127.0.0.1'
 
 /** @throws CwError OPTION_INVALID unless the value is an IP address. */
 export function requireAddress(option: string, address: string): void {
@@ -21,13 +20,13 @@ export function ownAddress(bind: string): string {
   const outside = addresses.find(
     each => !each.internal && each.family === family && !each.address.startsWith('fe80:'),
   )
-  return outside?.address ?? (family === 'IPv6' ? '::1' : LOOPBACK)
+  return outside?.address ?? (family === 'IPv6' ? LOOPBACK_6 : LOOPBACK)
 }
 
 /** Where this machine itself reaches an address that is listened on. */
 export function reachableHere(bind: string): string {
   if (!isWildcard(bind)) return bind
-  return bind === '::' ? '::1' : LOOPBACK
+  return bind === '::' ? LOOPBACK_6 : LOOPBACK
 }
 
 function isWildcard(address: string): boolean {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { uriHost } from '../../lib/kit/address.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 
 /** A door that has to answer: OPTIONS over UDP, or GET /ping. */
@@ -104,5 +105,5 @@ function optionsTo(target: string, self: string): string {
 }
 
 function hostPort(host: string, port: number): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+  return `${uriHost(host)}:${port}`
 }

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { uriHost } from '../../lib/kit/address.ts'
 
 /** A core as its users see it. */
 export interface CoreView {
@@ -38,6 +38,6 @@ export function addressesOf({ address, ports }: Pick<CoreView, 'address' | 'port
   readonly proxy: string
   readonly webSocket: string
 } {
-  const host = isIPv6(address) ? `[${address}]` : address
+  const host = uriHost(address)
   return { proxy: `${host}:${ports.client}`, webSocket: `ws://${host}:${ports.webSocket}` }
 }

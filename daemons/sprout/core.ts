@@ -1,3 +1,4 @@
+import { scscfUriOf } from '../../lib/config/names.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
@@ -54,7 +55,7 @@ export class Core implements CoreSurroundings {
     this.challenges = around.challenges
     this.timers = around.timers
     const { sproutHostname, localHost, homeDomains, ports } = options
-    this.scscfUri = `sip:scscf.${sproutHostname}:${ports.scscf};transport=TCP`
+    this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
     this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
     this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
     this.#localNames = [

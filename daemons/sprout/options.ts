@@ -3,7 +3,7 @@ export interface SproutOptions {
   /** Domains served here, the default one first. */
   readonly homeDomains: readonly [string, ...string[]]
   readonly bindAddress: string
-  /** Host that others reach this very node by. */
+  /** Host that others reach this very node by; IPv6 in brackets. */
   readonly localHost: string
   /** Base of the cluster's names: `scscf.<it>`, `icscf.<it>`, `bgcf.<it>`. */
   readonly sproutHostname: string

@@ -1,3 +1,4 @@
+import { uriHost } from './address.ts'
 import { CwError } from './errors.ts'
 import { portOwner, type PortOwner } from './port-owner.ts'
 
@@ -15,7 +16,7 @@ export interface Binding {
 export async function listenError(cause: unknown, binding: Binding): Promise<Error> {
   const { address, port } = binding
   const protocol = binding.protocol.toUpperCase()
-  const where = { address: `${address.includes(':') ? `[${address}]` : address}:${port}` }
+  const where = { address: `${uriHost(address)}:${port}` }
   switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
     case 'EADDRINUSE': {
       const owner = await portOwner(binding.protocol, address, port)

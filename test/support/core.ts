@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { CORE_PORTS } from '../../lib/config/ports.ts'
 import { Child, type ChildExit } from './child.ts'
-import { CORE_PORTS, freePortOffset } from './ports.ts'
+import { freePortOffset } from './ports.ts'
 import { TempDir } from './temp-dir.ts'
 import { waitUntil } from './wait.ts'
 

@@ -1,19 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-
-/** Every port `cw up` opens, before the offset is added. */
-export const CORE_PORTS = {
-  trusted: 5058,
-  client: 5060,
-  webSocket: 5062,
-  icscf: 5052,
-  bgcf: 5053,
-  scscf: 5054,
-  homer: 7888,
-  homestead: 8888,
-  provisioning: 8889,
-} as const
+import { CORE_PORTS } from '../../lib/config/ports.ts'
 
 /** Below the range from which the kernel takes ports for outgoing connections. */
 const OFFSETS = { from: 10_000, to: 22_000, step: 40 }

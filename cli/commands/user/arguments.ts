@@ -1,9 +1,9 @@
 import { Args, Flags } from '@oclif/core'
 import { text } from 'node:stream/consumers'
+import { CORE_PORTS, portsAt } from '../../../lib/config/ports.ts'
+import { LOOPBACK } from '../../../lib/kit/address.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { parseDomain } from '../../operations/domain.ts'
-
-const HSPROV_PORT = 8889
 
 /** Where homestead-prov is. */
 export const connectionFlags = {
@@ -18,7 +18,7 @@ export const connectionFlags = {
     env: 'CLEARWATER_PORT_OFFSET',
     default: 0,
     min: 0,
-    max: 65535 - HSPROV_PORT,
+    max: 65535 - CORE_PORTS.provisioning,
   }),
 }
 
@@ -60,9 +60,9 @@ export function hsprovOf(flags: { readonly hsprov?: string | undefined; readonly
   readonly host: string
   readonly port: number
 } {
-  if (flags.hsprov === undefined) return { host: '127.0.0.1', port: HSPROV_PORT + flags['port-offset'] }
+  if (flags.hsprov === undefined) return { host: LOOPBACK, port: portsAt(flags['port-offset']).provisioning }
   const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@]+))(?::(\d{1,5}))?$/i.exec(flags.hsprov)
-  const port = Number(match?.[3] ?? HSPROV_PORT)
+  const port = Number(match?.[3] ?? CORE_PORTS.provisioning)
   const host = match?.[1] ?? match?.[2]
   if (host === undefined || port < 1 || port > 65535) {
     throw new CwError('OPTION_INVALID', `--hsprov "${flags.hsprov}" is no address`, {
