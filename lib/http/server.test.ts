@@ -6,7 +6,7 @@ import { CwError } from '../kit/errors.ts'
 import { noLog } from '../kit/log.ts'
 import { HttpClient } from './client.ts'
 import { crestShape } from './crest.ts'
-import { encodePathPart, json, refuse, text } from './message.ts'
+import { empty, encodePathPart, json, refuse, text } from './message.ts'
 import { HttpServer } from './server.ts'
 
 let server: HttpServer
@@ -183,6 +183,25 @@ describe('the crest habits', () => {
     expect(response.headers.get('content-encoding')).toBe('gzip')
     expect(await response.json()).toMatchObject({ id })
   })
+})
+
+test('a client that never finishes its request does not keep a server from closing', async () => {
+  const stuck = new HttpServer({ log: noLog })
+  stuck.route('/take', { PUT: () => empty(200) })
+  const port = await stuck.listen('127.0.0.1', 0)
+  const socket = connect(port, '127.0.0.1')
+  socket.write('PUT /take HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf')
+  await once(socket, 'connect')
+  const gone = new Promise(resolve =>
+    socket
+      .on('error', () => undefined)
+      .once('close', resolve)
+      .resume(),
+  )
+
+  await stuck.close()
+
+  await gone
 })
 
 describe('the client', () => {
