@@ -1,14 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { startBono } from '../../daemons/bono/bono.ts'
 import { startHomestead } from '../../daemons/homestead/homestead.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
+import { scscfUriOf } from '../../lib/config/names.ts'
+import { portsAt, type CorePorts } from '../../lib/config/ports.ts'
+import { DEFAULT_SETTINGS } from '../../lib/config/settings.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
+import { addMonitoringRoutes } from '../../lib/http/monitoring.ts'
+import type { HttpServer } from '../../lib/http/server.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
-import { TimerWheel, type Clock } from '../../lib/kit/clock.ts'
+import { uriHost } from '../../lib/kit/address.ts'
+import { seconds, TimerWheel, type Clock } from '../../lib/kit/clock.ts'
 import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { Resolver, Target } from '../../lib/sip/resolver.ts'
@@ -17,6 +21,7 @@ import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
 import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
 import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
+import { keptSecret } from '../../lib/store/embedded/secret.ts'
 import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
@@ -26,7 +31,7 @@ import { withKnownHosts } from './known-hosts.ts'
 
 const READY_WITHIN_MS = 15_000
 /** Transactions in flight get this long when the daemon is told to stop. */
-const DRAIN_MS = 5_000
+const DRAIN = seconds(5)
 
 export interface DaemonOptions {
   /** Each daemon keeps its data in a folder of its own name in here. */
@@ -56,7 +61,7 @@ interface Base extends DaemonOptions {
   readonly clock: Clock
   readonly log: Log
   readonly environment: EmbeddedEnvironment
-  readonly folder: string
+  readonly corePorts: CorePorts
   readonly resolver: Resolver
 }
 
@@ -85,11 +90,19 @@ export async function startDaemon(name: DaemonName, options: DaemonOptions): Pro
     opened.defer(() => {
       clock.close()
     })
-    const folder = join(options.dataDir, name)
-    const environment = await openEmbedded({ dir: folder })
+    const environment = await openEmbedded({ dir: join(options.dataDir, name) })
     opened.defer(() => environment.close())
-    const resolver = resolverOf(options, address)
-    const started = await STARTERS[name]({ ...options, address, clock, log, environment, folder, resolver })
+    const corePorts = portsAt(options.portOffset)
+    const resolver = resolverOf(options, address, corePorts)
+    const started = await STARTERS[name]({
+      ...options,
+      address,
+      clock,
+      log,
+      environment,
+      corePorts,
+      resolver,
+    })
     opened.defer(() => started.close())
     const host = reachableHere(options.bind)
     await readyCheck(
@@ -104,17 +117,19 @@ export async function startDaemon(name: DaemonName, options: DaemonOptions): Pro
 }
 
 async function bono(base: Base): Promise<Started> {
-  const { clock, log, resolver, environment, address, portOffset } = base
-  const ports = { untrusted: 5060 + portOffset, websocket: 5062 + portOffset, trusted: 5058 + portOffset }
+  const { clock, log, resolver, environment, corePorts } = base
+  const ports = { untrusted: corePorts.client, websocket: corePorts.webSocket, trusted: corePorts.trusted }
+  const host = uriHost(base.address)
   const running = await startBono(
     {
+      ...DEFAULT_SETTINGS,
       homeDomains: [base.domain],
       bindAddress: base.bind,
-      localHost: address,
-      publicHost: address,
+      innerAddress: base.bind,
+      localHost: host,
+      publicHost: host,
       ports,
-      upstream: base.upstream,
-      sessionExpires: 600,
+      upstream: { host: uriHost(base.upstream.host), port: base.upstream.port },
       trustedPeers: [],
     },
     {
@@ -123,32 +138,35 @@ async function bono(base: Base): Promise<Started> {
       resolver,
       net: new LocalNet(),
       flowStore: new EmbeddedFlowStore(environment, clock),
-      secret: await keptSecret(join(base.folder, 'flow-secret')),
+      secret: await keptSecret(environment, 'flows'),
     },
   )
   return {
     ports,
     doors: [{ name: 'bono', kind: 'sip', port: ports.untrusted }],
-    close: () => running.close(clock.now() + DRAIN_MS),
+    close: () => running.close(clock.now() + DRAIN),
   }
 }
 
 async function sprout(base: Base): Promise<Started> {
-  const { clock, log, resolver, environment, portOffset } = base
-  const ports = { icscf: 5052 + portOffset, bgcf: 5053 + portOffset, scscf: 5054 + portOffset }
+  const { clock, log, resolver, environment, corePorts } = base
+  const { icscf, bgcf, scscf } = corePorts
+  const ports = { icscf, bgcf, scscf }
   const homestead = new HttpHomestead({ origin: base.homestead })
-  const timers = new InProcessTimers({ clock, log, environment })
+  const timers = new InProcessTimers({
+    clock,
+    log,
+    environment,
+    volatileTopics: ['authentication-timeout'],
+  })
   const running = await startSprout(
     {
+      ...DEFAULT_SETTINGS,
       homeDomains: [base.domain],
       bindAddress: base.bind,
-      localHost: base.address,
+      localHost: uriHost(base.address),
       sproutHostname: base.sproutHostname,
       ports,
-      regMaxExpires: 300,
-      nonceCountSupported: false,
-      enforceUserPhone: false,
-      enforceGlobalOnlyLookups: false,
       bgcfRoutes: [],
     },
     {
@@ -166,7 +184,7 @@ async function sprout(base: Base): Promise<Started> {
     ports,
     doors: [{ name: 'sprout', kind: 'sip', port: ports.scscf }],
     close: async () => {
-      await running.close(clock.now() + DRAIN_MS)
+      await running.close(clock.now() + DRAIN)
       timers.close()
       await homestead.close()
     },
@@ -174,7 +192,7 @@ async function sprout(base: Base): Promise<Started> {
 }
 
 async function homestead(base: Base): Promise<Started> {
-  const { clock, log, environment, portOffset } = base
+  const { clock, log, environment, corePorts } = base
   const running = await startHomestead({
     clock,
     log,
@@ -183,10 +201,11 @@ async function homestead(base: Base): Promise<Started> {
       provisioning: new EmbeddedProvisioningStore(environment),
     },
     bind: base.bind,
-    port: 8888 + portOffset,
-    provisioningPort: 8889 + portOffset,
+    port: corePorts.homestead,
+    provisioningPort: corePorts.provisioning,
     homeDomain: base.domain,
-    scscfUri: `sip:scscf.${base.sproutHostname}:${5054 + portOffset};transport=TCP`,
+    scscfUri: scscfUriOf(base.sproutHostname, corePorts.scscf),
+    addRoutes: addMonitoring,
   })
   const { port, provisioningPort } = running
   return {
@@ -199,9 +218,15 @@ async function homestead(base: Base): Promise<Started> {
   }
 }
 
-async function homer({ log, environment, bind, portOffset }: Base): Promise<Started> {
+async function homer({ log, environment, bind, corePorts }: Base): Promise<Started> {
   const documents = new EmbeddedDocumentStore(environment)
-  const running = await startHomer({ log, documents, bind, port: 7888 + portOffset })
+  const running = await startHomer({
+    log,
+    documents,
+    bind,
+    port: corePorts.homer,
+    addRoutes: addMonitoring,
+  })
   return {
     ports: { homer: running.port },
     doors: [{ name: 'homer', kind: 'http', port: running.port }],
@@ -210,23 +235,22 @@ async function homer({ log, environment, bind, portOffset }: Base): Promise<Star
 }
 
 /** DNS, except for the names of sprout's functions, which are where bono's upstream is. */
-function resolverOf({ upstream, sproutHostname, portOffset }: DaemonOptions, address: string): Resolver {
+function resolverOf(
+  { upstream, sproutHostname }: DaemonOptions,
+  address: string,
+  ports: CorePorts,
+): Resolver {
   const dns = new SipResolver({ family: isIPv6(address) ? 6 : 4 })
-  const at = (port: number): Target => ({ transport: 'TCP', address: upstream.host, port: port + portOffset })
+  const at = (port: number): Target => ({ transport: 'TCP', address: upstream.host, port })
   const known = new Map([
-    [`icscf.${sproutHostname}`, at(5052)],
-    [`bgcf.${sproutHostname}`, at(5053)],
-    [`scscf.${sproutHostname}`, at(5054)],
+    [`icscf.${sproutHostname}`, at(ports.icscf)],
+    [`bgcf.${sproutHostname}`, at(ports.bgcf)],
+    [`scscf.${sproutHostname}`, at(ports.scscf)],
   ])
   return withKnownHosts(known, dns)
 }
 
-/** The same over restarts, so that what was signed with it stays good. */
-async function keptSecret(file: string): Promise<string> {
-  const kept = await readFile(file, 'utf8').catch(() => '')
-  if (kept !== '') return kept
-  const secret = randomBytes(32).toString('hex')
-  await mkdir(join(file, '..'), { recursive: true })
-  await writeFile(file, secret, { mode: 0o600 })
-  return secret
+/** What a process of its own says of itself; it listens only once it is ready. */
+function addMonitoring(server: HttpServer): void {
+  addMonitoringRoutes(server, { healthy: () => true, status: () => ({}), metrics: () => [] })
 }

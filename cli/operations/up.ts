@@ -1,9 +1,8 @@
-import {
-  startAllInOne,
-  type AllInOneOptions,
-  type AllInOnePorts,
-} from '../../daemons/all-in-one/all-in-one.ts'
-import { LOOPBACK, ownAddress, reachableHere, requireAddress } from './addresses.ts'
+import { isIPv6 } from 'node:net'
+import { startAllInOne, type AllInOneOptions } from '../../daemons/all-in-one/all-in-one.ts'
+import type { CorePorts } from '../../lib/config/ports.ts'
+import { LOOPBACK, LOOPBACK_6 } from '../../lib/kit/address.ts'
+import { ownAddress, reachableHere, requireAddress } from './addresses.ts'
 import { readyCheck } from './ready.ts'
 
 const READY_WITHIN_MS = 15_000
@@ -15,7 +14,7 @@ export interface UpOptions extends Omit<AllInOneOptions, 'advertise'> {
 
 /** A core that answers. */
 export interface RunningCore {
-  readonly ports: AllInOnePorts
+  readonly ports: CorePorts
   /** The address that phones are set to. */
   readonly address: string
   /** From the start of the process. */
@@ -31,12 +30,13 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
 
   const core = await startAllInOne({ ...options, advertise })
   const edge = reachableHere(options.bind)
+  const inner = isIPv6(edge) ? LOOPBACK_6 : LOOPBACK
   const { ports } = core
   try {
     await readyCheck(
       [
         { name: 'bono', kind: 'sip', host: edge, port: ports.client, selfName: advertise },
-        { name: 'sprout', kind: 'sip', host: LOOPBACK, port: ports.scscf },
+        { name: 'sprout', kind: 'sip', host: inner, port: ports.scscf },
         { name: 'homestead', kind: 'http', host: LOOPBACK, port: ports.homestead },
         { name: 'homestead-prov', kind: 'http', host: LOOPBACK, port: ports.provisioning },
         { name: 'homer', kind: 'http', host: LOOPBACK, port: ports.homer },

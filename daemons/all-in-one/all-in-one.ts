@@ -1,5 +1,29 @@
-import { CwError } from '../../lib/kit/errors.ts'
-import type { LogLevel } from '../../lib/kit/log.ts'
+import { isIPv6 } from 'node:net'
+import { sproutHostnameOf, scscfUriOf } from '../../lib/config/names.ts'
+import { portsAt, type CorePorts } from '../../lib/config/ports.ts'
+import { DEFAULT_SETTINGS } from '../../lib/config/settings.ts'
+import { SipResolver } from '../../lib/dns/sip-resolver.ts'
+import { addMonitoringRoutes } from '../../lib/http/monitoring.ts'
+import type { HttpServer } from '../../lib/http/server.ts'
+import type { Homestead } from '../../lib/ims/homestead.ts'
+import { LOOPBACK, LOOPBACK_6, uriHost } from '../../lib/kit/address.ts'
+import { seconds, TimerWheel, type Clock } from '../../lib/kit/clock.ts'
+import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
+import { LocalNet } from '../../lib/sip/local-net.ts'
+import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
+import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
+import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
+import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
+import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
+import { keptSecret } from '../../lib/store/embedded/secret.ts'
+import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
+import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
+import { InProcessTimers } from '../../lib/timers/in-process.ts'
+import { startBono } from '../bono/bono.ts'
+import { startHomer } from '../homer/homer.ts'
+import { startHomestead, type RunningHomestead } from '../homestead/homestead.ts'
+import { startSprout } from '../sprout/sprout.ts'
+import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
 
 export interface AllInOneOptions {
   /** Folder of the stores; created if missing. */
@@ -7,38 +31,43 @@ export interface AllInOneOptions {
   readonly domain: string
   /**
    * Address where phones reach the edge (`client`, `webSocket`). Everything behind it, the provisioning interface
-   * included, listens on 127.0.0.1 only.
+   * included, listens on the loopback address only.
    */
   readonly bind: string
   /** Address that the edge puts into Via, Record-Route and Path. */
   readonly advertise: string
-  /** Added to every port of `ALL_IN_ONE_PORTS`. */
+  /** Added to every port of `CORE_PORTS`. */
   readonly portOffset: number
   readonly logLevel: LogLevel
 }
 
-/** The ports of a core, before the offset is added. */
-export const ALL_IN_ONE_PORTS = {
-  client: 5060,
-  webSocket: 5062,
-  trusted: 5058,
-  icscf: 5052,
-  bgcf: 5053,
-  scscf: 5054,
-  homestead: 8888,
-  provisioning: 8889,
-  homer: 7888,
-} as const
-
-export type AllInOnePorts = Readonly<Record<keyof typeof ALL_IN_ONE_PORTS, number>>
-
 /** A whole core in this process. */
 export interface AllInOne {
-  readonly ports: AllInOnePorts
+  readonly ports: CorePorts
   /** Stops accepting, finishes transactions, writes out and closes the stores. */
   close(): Promise<void>
   /** Live state, for people who look. */
-  status(): Readonly<Record<string, unknown>>
+  status(): CoreStatus
+}
+
+/** Transactions in flight get this long when the core is told to stop. A telephone that rings would take minutes. */
+const DRAIN = seconds(5)
+
+/** Challenges die with the process, and with them the wait for their answers. */
+const VOLATILE_TOPICS = ['authentication-timeout']
+
+/** What every part of the core stands on. */
+interface Base {
+  readonly options: AllInOneOptions
+  readonly ports: CorePorts
+  /** Loopback address of the family that phones use, since a SIP element speaks one of the two. */
+  readonly inner: string
+  readonly sproutHostname: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly environment: EmbeddedEnvironment
+  /** Closes in reverse order what has been opened. */
+  readonly opened: AsyncDisposableStack
 }
 
 /**
@@ -47,6 +76,111 @@ export interface AllInOne {
  * @throws CwError PORT_IN_USE, PORT_NOT_PERMITTED, ADDRESS_NOT_LOCAL, DATA_DIR_UNUSABLE or DATA_DIR_LOCKED; what had
  * been opened by then is closed again.
  */
-export function startAllInOne(_options: AllInOneOptions): Promise<AllInOne> {
-  return Promise.reject(new CwError('BUG', 'the daemons are not wired yet'))
+export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne> {
+  const opened = new AsyncDisposableStack()
+  try {
+    const base = await openBase(options, opened)
+    const sip: SipParts = {}
+    let ready = false
+    const status = (): CoreStatus => statusOf(sip)
+    const monitored = { healthy: () => ready, status, metrics: () => metricsOf(sip) }
+    const { homestead } = await openHttp(base, server => addMonitoringRoutes(server, monitored))
+    await openSip(base, homestead, sip)
+    ready = true
+    const close = (): Promise<void> => {
+      ready = false
+      return opened.disposeAsync()
+    }
+    return { ports: base.ports, status, close }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack): Promise<Base> {
+  const log = openLog(options.logLevel)
+  const clock = new TimerWheel(error => log.error('a timer failed', { error }))
+  opened.defer(() => clock.close())
+  const environment = await openEmbedded({ dir: options.dataDir })
+  opened.defer(() => environment.close())
+  return {
+    options,
+    ports: portsAt(options.portOffset),
+    inner: isIPv6(options.bind) ? LOOPBACK_6 : LOOPBACK,
+    sproutHostname: sproutHostnameOf(options.domain),
+    clock,
+    log,
+    environment,
+    opened,
+  }
+}
+
+/** Homestead and homer, on IPv4's loopback whatever the phones speak: that is where `cw user` looks. */
+async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Promise<RunningHomestead> {
+  const { options, ports, clock, environment, opened } = base
+  const homestead = await startHomestead({
+    clock,
+    log: base.log.with({ daemon: 'homestead' }),
+    stores: {
+      cache: new EmbeddedSubscriberCacheStore(environment),
+      provisioning: new EmbeddedProvisioningStore(environment),
+    },
+    bind: LOOPBACK,
+    port: ports.homestead,
+    provisioningPort: ports.provisioning,
+    homeDomain: options.domain,
+    scscfUri: scscfUriOf(base.sproutHostname, ports.scscf),
+    addRoutes,
+  })
+  opened.defer(() => homestead.close())
+  const homer = await startHomer({
+    log: base.log.with({ daemon: 'homer' }),
+    documents: new EmbeddedDocumentStore(environment),
+    bind: LOOPBACK,
+    port: ports.homer,
+    addRoutes,
+  })
+  opened.defer(() => homer.close())
+  return homestead
+}
+
+/** Sprout, then bono: the door for phones opens when everything behind it is there. */
+async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise<void> {
+  const { options, ports, inner, sproutHostname, clock, log, environment, opened } = base
+  const resolver = new SipResolver({ family: isIPv6(inner) ? 6 : 4 })
+  const around = { clock, log, resolver, net: new LocalNet() }
+  const node = { homeDomains: [options.domain] as const, localHost: uriHost(inner) }
+
+  const timers = new InProcessTimers({ clock, log, environment, volatileTopics: VOLATILE_TOPICS })
+  opened.defer(() => timers.close())
+  const registrations = new EmbeddedRegistrationStore(environment, clock)
+  opened.defer(() => registrations.close())
+  const challenges = new MemoryChallengeStore({ clock })
+  const sprout = await startSprout(
+    { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, bgcfRoutes: [] },
+    { ...around, homestead, registrations, challenges, timers },
+  )
+  opened.defer(() => sprout.close(clock.now() + DRAIN))
+  sip.sprout = sprout
+
+  const bono = await startBono(
+    {
+      ...DEFAULT_SETTINGS,
+      ...node,
+      bindAddress: options.bind,
+      innerAddress: inner,
+      publicHost: uriHost(options.advertise),
+      ports: { untrusted: ports.client, websocket: ports.webSocket, trusted: ports.trusted },
+      upstream: { host: `icscf.${sproutHostname}`, port: undefined },
+      trustedPeers: [],
+    },
+    {
+      ...around,
+      flowStore: new EmbeddedFlowStore(environment, clock),
+      secret: await keptSecret(environment, 'flows'),
+    },
+  )
+  opened.defer(() => bono.close(clock.now() + DRAIN))
+  sip.bono = bono
 }

@@ -50,7 +50,7 @@ export async function startBono(options: BonoOptions, around: BonoSurroundings):
   })
   const edge = new Edge(options, node, flows)
 
-  const { ports, bindAddress: address, publicHost, localHost } = options
+  const { ports, publicHost, localHost } = options
   const untrusted: ServicePoint = { name: 'untrusted', host: publicHost, port: ports.untrusted }
   const websocket: ServicePoint = { name: 'websocket', host: publicHost, port: ports.websocket }
   const trusted: ServicePoint = { name: 'trusted', host: localHost, port: ports.trusted }
@@ -63,27 +63,28 @@ export async function startBono(options: BonoOptions, around: BonoSurroundings):
     handle: (exchange: Parameters<Edge['fromCore']>[0]) => edge.fromCore(exchange),
   }
   try {
-    const bound = { address, clock }
+    const outer = { address: options.bindAddress, clock }
+    const inner = { address: options.innerAddress, clock }
     const udp = await node.listen(
-      events => UdpTransport.open({ ...bound, name: 'untrusted', port: ports.untrusted, events }),
+      events => UdpTransport.open({ ...outer, name: 'untrusted', port: ports.untrusted, events }),
       outside(untrusted),
     )
     udpPoints.set('untrusted', udp)
     await node.listen(
-      events => TcpTransport.open({ ...bound, name: 'untrusted', port: ports.untrusted, events }),
+      events => TcpTransport.open({ ...outer, name: 'untrusted', port: ports.untrusted, events }),
       outside(untrusted),
     )
     await node.listen(
-      events => WsTransport.open({ ...bound, name: 'websocket', port: ports.websocket, events }),
+      events => WsTransport.open({ ...outer, name: 'websocket', port: ports.websocket, events }),
       outside(websocket),
     )
     await node.listen(
-      events => UdpTransport.open({ ...bound, name: 'trusted', port: ports.trusted, events }),
+      events => UdpTransport.open({ ...inner, name: 'trusted', port: ports.trusted, events }),
       core,
       true,
     )
     await node.listen(
-      events => TcpTransport.open({ ...bound, name: 'trusted', port: ports.trusted, events }),
+      events => TcpTransport.open({ ...inner, name: 'trusted', port: ports.trusted, events }),
       core,
       true,
     )

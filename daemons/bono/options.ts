@@ -2,11 +2,13 @@
 export interface BonoOptions {
   /** Domains served here, the default one first. */
   readonly homeDomains: readonly [string, ...string[]]
-  /** Address that the sockets are bound to. */
+  /** Address that clients' ports are bound to. */
   readonly bindAddress: string
-  /** Host that the core reaches this node by; goes into Path and the inner Record-Route. */
+  /** Address that the core's port is bound to; requests of this edge leave from there. */
+  readonly innerAddress: string
+  /** Host that the core reaches this node by; goes into Path and the inner Record-Route. IPv6 in brackets. */
   readonly localHost: string
-  /** Host that clients reach this node by; goes into the outer Record-Route. */
+  /** Host that clients reach this node by; goes into the outer Record-Route. IPv6 in brackets. */
   readonly publicHost: string
   readonly ports: { readonly untrusted: number; readonly websocket: number; readonly trusted: number }
   /** Where requests enter the core: host and port of the I-CSCF. */

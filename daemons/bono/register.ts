@@ -1,20 +1,19 @@
 import { impuOf } from '../../lib/ims/identity.ts'
-import { supports } from '../../lib/ims/session-timer.ts'
+import { credentialsOf, hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
 import type { ServerExchange } from '../../lib/sip/exchange.ts'
 import {
   authParam,
   formatCredentials,
   isDigest,
-  parseCredentials,
   withAuthParam,
   withoutAuthParam,
 } from '../../lib/sip/credentials.ts'
 import { forward } from '../../lib/sip/forward.ts'
 import { H } from '../../lib/sip/header-names.ts'
-import { SipResponse, type SipRequest } from '../../lib/sip/message.ts'
+import type { SipRequest, SipResponse } from '../../lib/sip/message.ts'
+import { restOfList } from '../../lib/sip/list.ts'
 import { parseNameAddr } from '../../lib/sip/name-addr.ts'
-import { param } from '../../lib/sip/params.ts'
-import { parseUri, uriParam } from '../../lib/sip/uri.ts'
+import { parseUri } from '../../lib/sip/uri.ts'
 import { parseContact, parseDeltaSeconds } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
 import type { Edge } from './edge.ts'
@@ -31,7 +30,7 @@ const DEFAULT_EXPIRES = 300
 export async function register(exchange: ServerExchange, edge: Edge): Promise<void> {
   const { flow, request } = exchange
   if (flow === undefined) return edge.refuse(exchange, 405)
-  if (asksForEmergency(request)) return edge.refuse(exchange, 503)
+  if (hasEmergencyContact(request)) return edge.refuse(exchange, 503)
   const client = edge.flows.open(flow)
 
   const outgoing = towardsCore(request, client, edge)
@@ -45,18 +44,11 @@ export async function register(exchange: ServerExchange, edge: Edge): Promise<vo
   exchange.respond(responseForClient(outcome.response))
 }
 
-function asksForEmergency(request: SipRequest): boolean {
-  return request.headers.list(H.Contact).some(contact => {
-    const uri = uriOfNameAddr(contact)
-    return uri !== undefined && uriParam(uri, 'sos') !== undefined
-  })
-}
-
 function towardsCore(request: SipRequest, client: ClientFlow, edge: Edge): SipRequest {
   const { options } = edge
   const edit = removeClaims(request.headers.edit()).remove(H.Route)
   const secure = request.to?.uri.startsWith('sips:') === true ? 'sips' : 'sip'
-  const firstHop = request.headers.list(H.Via).length === 1 ? ';ob' : ''
+  const firstHop = hasOneVia(request) ? ';ob' : ''
   edit.prepend(H.Path, `<${secure}:${client.token}@${edge.coreName};transport=TCP;lr${firstHop}>`)
   edit.append(H.Route, edge.upstreamRoute)
   edit.append(H['P-Visited-Network-ID'], options.homeDomains[0])
@@ -71,8 +63,7 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Edge): SipRe
  * challenge and is taken out. `no` is never said: the S-CSCF would understand a wish for AKA.
  */
 function markedAuthorization(request: SipRequest, client: ClientFlow, edge: Edge): string | undefined {
-  const given = request.headers.get(H.Authorization)
-  const credentials = given === undefined ? undefined : parseCredentials(given)
+  const credentials = credentialsOf(request)
   const mark = integrityMark(request, client, edge, credentials && authParam(credentials, 'response'))
   if (credentials === undefined) {
     if (mark !== 'ip-assoc-yes') return undefined
@@ -90,9 +81,7 @@ function integrityMark(
   edge: Edge,
   response: string | undefined,
 ): 'ip-assoc-yes' | 'ip-assoc-pending' | undefined {
-  const uri = request.to === undefined ? undefined : parseUri(request.to.uri)
-  const impu = uri === undefined ? undefined : impuOf(uri)
-  if (client.identity(impu, edge.node.clock.now()) !== undefined) return 'ip-assoc-yes'
+  if (client.identity(registeredImpu(request), edge.node.clock.now()) !== undefined) return 'ip-assoc-yes'
   return response !== undefined && response !== '' ? 'ip-assoc-pending' : undefined
 }
 
@@ -121,6 +110,11 @@ async function noteIdentities(
   })
   if (lifetime > 0) await edge.flows.authorise(client, identities)
   else await edge.flows.revoke(client, identities.map(identity => identity.impu))
+}
+
+/** Only the first hop speaks for the client's flow (RFC 5626 §5.1). */
+function hasOneVia(request: SipRequest): boolean {
+  return request.headers.count(H.Via) === 1 && restOfList(request.headers.get(H.Via) ?? '') === ''
 }
 
 /** The largest `expires` of the bindings in a 200, in seconds; 0 when none is left. */

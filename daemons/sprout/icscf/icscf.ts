@@ -1,13 +1,13 @@
 import { classifyUri, defaultImpi, impuOf, type Impi, type Impu } from '../../../lib/ims/identity.ts'
 import type { Answer, ServerChoice } from '../../../lib/ims/homestead.ts'
-import { parseCredentials, authParam } from '../../../lib/sip/credentials.ts'
+import { credentialsOf, hasEmergencyContact, isDeregistration, registeredImpu } from '../../../lib/ims/register-request.ts'
+import { authParam } from '../../../lib/sip/credentials.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import type { Outcome } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { nextHopOf, withoutOwnRoute } from '../../../lib/sip/routing.ts'
 import { formatUri, parseUri, uriParam, type SipUri, type Uri } from '../../../lib/sip/uri.ts'
-import { parseContact, parseDeltaSeconds } from '../../../lib/sip/values.ts'
 import type { Core } from '../core.ts'
 import { numberOf } from '../number.ts'
 
@@ -30,15 +30,14 @@ export async function icscf(exchange: ServerExchange, core: Core): Promise<void>
 // Registration (§5.3.1)
 
 async function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> {
-  const to = request.to === undefined ? undefined : parseUri(request.to.uri)
-  const impu = to === undefined ? undefined : impuOf(to)
+  const impu = registeredImpu(request)
   if (impu === undefined) return core.answer(exchange, 400)
   const query = {
     impi: impiOf(request, impu, core),
     impu,
-    visitedNetwork: request.headers.get(H['P-Visited-Network-ID']) ?? hostOf(to) ?? '',
-    authType: deregisters(request) ? ('DEREG' as const) : ('REG' as const),
-    emergency: isEmergency(request),
+    visitedNetwork: request.headers.get(H['P-Visited-Network-ID']) ?? core.options.homeDomains[0],
+    authType: isDeregistration(request) ? ('DEREG' as const) : ('REG' as const),
+    emergency: hasEmergencyContact(request),
   }
   const first = await core.homestead.registrationStatus(query)
   const refusal = refusalOfStatus(first)
@@ -81,30 +80,9 @@ function refusalOfStatus(answer: Answer<ServerChoice>): number | undefined {
 }
 
 function impiOf(request: SipRequest, impu: Impu, core: Core): Impi {
-  const header = request.headers.get(H.Authorization)
-  const credentials = header === undefined ? undefined : parseCredentials(header)
+  const credentials = credentialsOf(request)
   const username = credentials === undefined ? undefined : authParam(credentials, 'username')
   return (username ?? defaultImpi(impu, core.options.homeDomains[0])) as Impi
-}
-
-function deregisters(request: SipRequest): boolean {
-  const contacts = request.headers.list(H.Contact)
-  const general = parseDeltaSeconds(request.headers.get(H.Expires) ?? '')
-  return (
-    contacts.length > 0 &&
-    contacts.every(text => {
-      const contact = parseContact(text)
-      return (contact?.kind === 'address' ? (contact.expires ?? general) : general) === 0
-    })
-  )
-}
-
-function isEmergency(request: SipRequest): boolean {
-  return request.headers.list(H.Contact).some(text => {
-    const contact = parseContact(text)
-    const uri = contact?.kind === 'address' ? parseUri(contact.address.uri) : undefined
-    return uri !== undefined && uriParam(uri, 'sos') !== undefined
-  })
 }
 
 // Everything else (§5.3.2)
@@ -166,8 +144,4 @@ function scscfOf(answer: Answer<ServerChoice>, core: Core): SipUri | 'none' | 'i
   if (scscf === undefined && (mandatoryCapabilities === undefined || mandatoryCapabilities.length > 0)) return 'none'
   const uri = parseUri(scscf ?? core.scscfUri)
   return uri?.kind === 'sip' ? uri : 'invalid'
-}
-
-function hostOf(uri: Uri | undefined): string | undefined {
-  return uri?.kind === 'sip' ? uri.host : undefined
 }

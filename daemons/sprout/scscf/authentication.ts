@@ -1,14 +1,15 @@
 import { seconds } from '../../../lib/kit/clock.ts'
+import { detached } from '../../../lib/kit/text.ts'
 import type { AuthVector } from '../../../lib/ims/homestead.ts'
-import { defaultImpi, impuOf, type Impi, type Impu } from '../../../lib/ims/identity.ts'
+import { defaultImpi, type Impi, type Impu } from '../../../lib/ims/identity.ts'
+import { credentialsOf, registeredImpu } from '../../../lib/ims/register-request.ts'
 import { randomText } from '../../../lib/sip/branch.ts'
-import { authParam, isDigest, parseCredentials, type Credentials } from '../../../lib/sip/credentials.ts'
+import { authParam, isDigest, type Credentials } from '../../../lib/sip/credentials.ts'
 import { parseNonceCount, verifyDigest } from '../../../lib/sip/digest.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { quote } from '../../../lib/sip/scan.ts'
-import { parseUri } from '../../../lib/sip/uri.ts'
 import type { Challenge } from '../../../lib/store/challenge-store.ts'
 import type { Core } from '../core.ts'
 
@@ -31,14 +32,14 @@ export interface AuthenticatedUser {
  */
 export async function authenticate(exchange: ServerExchange, core: Core): Promise<AuthenticatedUser | undefined> {
   const { request } = exchange
-  const to = request.to === undefined ? undefined : parseUri(request.to.uri)
-  const impu = to === undefined ? undefined : impuOf(to)
+  const impu = registeredImpu(request)
   if (impu === undefined) return refuse(exchange, 404, core)
-  const header = request.headers.get(H.Authorization)
-  const credentials = header === undefined ? undefined : parseCredentials(header)
-  if (header !== undefined && credentials === undefined) return refuse(exchange, 400, core)
+  const credentials = credentialsOf(request)
+  if (credentials === undefined && request.headers.has(H.Authorization)) return refuse(exchange, 400, core)
   const username = credentials === undefined ? undefined : authParam(credentials, 'username')
-  const user = { impi: (username ?? defaultImpi(impu, core.options.homeDomains[0])) as Impi, impu }
+  // Detached, since a challenge is kept for longer than the request.
+  const impi = detached((username ?? defaultImpi(impu, core.options.homeDomains[0])) as Impi)
+  const user = { impi, impu: detached(impu) }
 
   if (credentials !== undefined && isVouchedFor(credentials)) return user
   const response = credentials === undefined ? undefined : authParam(credentials, 'response')
@@ -85,9 +86,9 @@ function isUsable(open: Challenge, count: number, core: Core): boolean {
   return count >= open.nonceCount
 }
 
-/** A nonce that may be used again lives as long as the registration it serves. */
+/** A nonce that may be used again lives as long as the registration it serves, any other no longer. */
 function lastUse(open: Challenge, request: SipRequest, core: Core): number {
-  if (!core.options.nonceCountSupported) return open.expiresAt
+  if (!core.options.nonceCountSupported) return core.clock.now()
   const asked = Number(request.headers.get(H.Expires) ?? core.options.regMaxExpires)
   const granted = Math.min(Number.isFinite(asked) ? asked : 0, core.options.regMaxExpires)
   return Math.max(open.expiresAt, core.clock.now() + granted * 1000)
@@ -99,15 +100,14 @@ async function challenge(
   stale: boolean,
   core: Core,
 ): Promise<undefined> {
-  const answer = await core.homestead.authVector({ ...user, serverName: core.scscfUri })
+  const answer = await core.homestead.authVector({ impi: user.impi, impu: user.impu, serverName: core.scscfUri })
   if (!answer.ok) return refuse(exchange, answer.status === 503 || answer.status === 504 ? 504 : 403, core)
   const vector = answer.value
   // AKA vectors come from an HSS; the local store has passwords.
   if (vector.kind !== 'digest') return refuse(exchange, 403, core)
   const nonce = randomText(16)
   await core.challenges.put(user.impi, newChallenge(vector, nonce, user, core))
-  const opaque = JSON.stringify({ ...user, nonce })
-  void core.timers.set(UNANSWERED, nonce, UNANSWERED_AFTER, opaque)
+  void core.timers.set(UNANSWERED, nonce, UNANSWERED_AFTER, JSON.stringify([user.impi, user.impu, nonce]))
   core.answer(exchange, 401, {
     edit: headers => headers.append(H['WWW-Authenticate'], formatChallenge(vector, nonce, stale)),
   })
@@ -143,7 +143,7 @@ function formatChallenge(vector: Extract<AuthVector, { kind: 'digest' }>, nonce:
 /** Tells the HSS of challenges that nobody answered (TS 24.229 §5.4.1.2.3). */
 export function watchUnanswered(core: Core): void {
   core.timers.onPop(UNANSWERED, async pop => {
-    const { impi, impu, nonce } = JSON.parse(pop.opaque) as { impi: Impi; impu: Impu; nonce: string }
+    const [impi, impu, nonce] = JSON.parse(pop.opaque) as [Impi, Impu, string]
     const open = await core.challenges.get(impi, nonce)
     if (open?.nonceCount === 1) await core.homestead.registrationData(impu, { type: 'dereg-auth-timeout', impi })
   })
