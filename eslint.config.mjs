@@ -2,14 +2,7 @@ import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
   {
-    ignores: [
-      'dist/',
-      'node_modules/',
-      'coverage/',
-      '.clearwater/',
-      'bench/results/',
-      'tool/no-native-msgpackr/',
-    ],
+    ignores: ['dist/', 'node_modules/', 'coverage/', '.clearwater/', 'bench/results/'],
   },
   {
     files: ['**/*.ts'],

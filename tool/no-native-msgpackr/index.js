@@ -1,1 +1,0 @@
-// Exports nothing: msgpackr then uses its own JavaScript decoder.
