@@ -79,7 +79,8 @@ async function pingSip({ host, port, selfName = host }: Door): Promise<string | 
       socket.connect(port, host, () => {
         socket.send(optionsTo(hostPort(selfName, port), hostPort(host, socket.address().port)))
       })
-      void setTimeout(ATTEMPT_MS).then(() => {
+      // Of the kind that keeps no process from ending.
+      AbortSignal.timeout(ATTEMPT_MS).addEventListener('abort', () => {
         resolve('does not answer')
       })
     })
