@@ -43,7 +43,9 @@ export function askedOf(request: SipRequest, longest: number): Asked {
     if (contact === undefined) return { kind: 'malformed', why: 'Contact is malformed' }
     if (contact.kind === 'star') {
       const alone = values.length === 1 && general === 0
-      return alone ? { kind: 'remove-all' } : { kind: 'malformed', why: 'Contact: * needs Expires: 0 and no other contact' }
+      return alone
+        ? { kind: 'remove-all' }
+        : { kind: 'malformed', why: 'Contact: * needs Expires: 0 and no other contact' }
     }
     const asked = askedContact(contact, general, longest)
     if (asked !== undefined) contacts.push(asked)
@@ -66,7 +68,8 @@ function askedContact(
   const params: Record<string, string> = {}
   for (const { name, value } of parseParams(contact.address.params) ?? []) {
     const lower = name.toLowerCase()
-    if (lower !== 'expires' && lower !== 'q' && lower !== 'pub-gruu' && lower !== 'temp-gruu') params[name] = value
+    if (lower !== 'expires' && lower !== 'q' && lower !== 'pub-gruu' && lower !== 'temp-gruu')
+      params[name] = value
   }
   const emergency = uriParam(uri, 'sos') !== undefined
   return {
@@ -95,18 +98,19 @@ export function withContacts(
   impi: string,
   now: number,
 ): RegistrationRecord {
-  const bindings = { ...record.bindings }
+  const bindings = new Map(Object.entries(record.bindings))
   const paths = request.headers.list(H.Path)
   for (const { key, uri, expires, q, params, emergency } of contacts) {
     if (expires === 0) {
-      delete bindings[key]
+      bindings.delete(key)
       continue
     }
     const expiresAt = now + expires * 1000
     const cseq = request.cseq?.number ?? 0
-    bindings[key] = { uri, callId: request.callId, cseq, expiresAt, q, params, paths, impi, emergency }
+    const { callId } = request
+    bindings.set(key, { uri, callId, cseq, expiresAt, q, params, paths, impi, emergency })
   }
-  return { ...record, bindings }
+  return { ...record, bindings: Object.fromEntries(bindings) }
 }
 
 /**
@@ -120,7 +124,8 @@ export function withoutOwnContacts(record: RegistrationRecord, impi: string): Re
 /** The record without bindings that have expired. */
 export function withoutExpired(record: RegistrationRecord, now: number): RegistrationRecord {
   for (const key in record.bindings) {
-    if ((record.bindings[key]?.expiresAt ?? 0) <= now) return withBindings(record, binding => binding.expiresAt > now)
+    if ((record.bindings[key]?.expiresAt ?? 0) <= now)
+      return withBindings(record, binding => binding.expiresAt > now)
   }
   return record
 }

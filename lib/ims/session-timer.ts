@@ -18,7 +18,10 @@ export function withSessionExpires(request: SipRequest, interval: number): Heade
   const given = secondsOf(headers.get(H['Session-Expires']))
   if (given !== undefined && given < interval) return headers
   const least = secondsOf(headers.get(H['Min-SE'])) ?? LOWEST_MIN_SE
-  return headers.edit().set(H['Session-Expires'], String(Math.max(interval, least))).done()
+  return headers
+    .edit()
+    .set(H['Session-Expires'], String(Math.max(interval, least)))
+    .done()
 }
 
 /**
