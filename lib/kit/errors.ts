@@ -108,8 +108,3 @@ export class CwError extends Error {
     }
   }
 }
-
-/** Ends a `switch` over a union: a new member shows every place that has to answer for it. */
-export function assertNever(value: never): never {
-  throw new CwError('BUG', `unexpected value ${JSON.stringify(value)}`)
-}
