@@ -3,7 +3,7 @@ import type { HeaderEdit } from '../../lib/sip/headers.ts'
 import type { SipResponse } from '../../lib/sip/message.ts'
 
 /** Headers whose word is believed inside the core, and which a client may therefore not bring in. */
-const CLAIMS: readonly HeaderId[] = [
+const CLAIMS: ReadonlySet<HeaderId> = new Set([
   H['P-Asserted-Identity'],
   H['P-Served-User'],
   H['P-Charging-Vector'],
@@ -16,10 +16,10 @@ const CLAIMS: readonly HeaderId[] = [
   H['P-Private-Network-Indication'],
   H.Path,
   H['Service-Route'],
-]
+])
 
 /** Headers that tell about the network or the other party, and which do not leave it (TS 24.229 §5.2, RFC 3325). */
-const SECRETS: readonly HeaderId[] = [
+const SECRETS: ReadonlySet<HeaderId> = new Set([
   H['P-Charging-Vector'],
   H['P-Charging-Function-Addresses'],
   H['P-Access-Network-Info'],
@@ -28,30 +28,24 @@ const SECRETS: readonly HeaderId[] = [
   H['P-Profile-Key'],
   H.Authorization,
   H['Proxy-Authorization'],
-]
+])
 
 /** Takes out of a client's request what only the core may say. */
 export function removeClaims(edit: HeaderEdit): HeaderEdit {
-  for (const id of CLAIMS) edit.remove(id)
-  return edit
+  return edit.removeAll(CLAIMS)
 }
 
 /** Takes out of a request to a client what is the core's own business. P-Asserted-Identity stays, unless private. */
 export function removeSecrets(edit: HeaderEdit): HeaderEdit {
-  for (const id of SECRETS) edit.remove(id)
-  return edit
+  return edit.removeAll(SECRETS)
 }
 
 /** A response as a client may see it. */
 export function responseForClient(response: SipResponse): SipResponse {
-  return hasAny(response, SECRETS) ? response.with(removeSecrets(response.headers.edit()).done()) : response
+  return response.headers.hasAny(SECRETS) ? response.with(removeSecrets(response.headers.edit()).done()) : response
 }
 
 /** A client's response as the core may see it. */
 export function responseFromClient(response: SipResponse): SipResponse {
-  return hasAny(response, CLAIMS) ? response.with(removeClaims(response.headers.edit()).done()) : response
-}
-
-function hasAny(response: SipResponse, ids: readonly HeaderId[]): boolean {
-  return ids.some(id => response.headers.has(id))
+  return response.headers.hasAny(CLAIMS) ? response.with(removeClaims(response.headers.edit()).done()) : response
 }

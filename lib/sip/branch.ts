@@ -54,18 +54,17 @@ export function newTag(): string {
   return randomText(8)
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const POOL_SIZE = 4096
 let pool = randomBytes(POOL_SIZE)
 let used = 0
 
 /** Unguessable text of `length` characters from the base64url alphabet. */
 export function randomText(length: number): string {
-  if (used + length > POOL_SIZE) {
+  const octets = Math.ceil(length * 0.75)
+  if (used + octets > POOL_SIZE) {
     pool = randomBytes(POOL_SIZE)
     used = 0
   }
-  let text = ''
-  for (const end = used + length; used < end; used++) text += ALPHABET.charAt((pool[used] ?? 0) & 63)
-  return text
+  used += octets
+  return pool.toString('base64url', used - octets, used).slice(0, length)
 }

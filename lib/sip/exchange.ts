@@ -53,14 +53,28 @@ export type NextHop =
 /** A SIP function: one request in, its answers out, by way of `exchange.respond`. */
 export type SipFunction = (exchange: ServerExchange) => void | Promise<void>
 
+/** What a request may still do after this hop. */
+export interface HopLimits {
+  readonly maxForwards: number
+  /** Undefined leaves Max-Breadth as it is. */
+  readonly maxBreadth: number | undefined
+}
+
 /** What a function sends with. */
 export interface Sender {
   /**
    * Sends a request to its next hop, with a Via of this hop on top.
    *
    * @param as sent-by of the Via when the request stays inside the process, `host[:port]`
+   * @param limits undefined for a request that begins here
    */
-  send(request: SipRequest, hop: NextHop, as: string, listener: ResponseListener): ClientExchange
+  send(
+    request: SipRequest,
+    hop: NextHop,
+    as: string,
+    limits: HopLimits | undefined,
+    listener: ResponseListener,
+  ): ClientExchange
   /** Passes on the ACK of a 2xx, which has no transaction (RFC 3261 §16.11). */
-  sendAck(ack: SipRequest, hop: NextHop, as: string): void
+  sendAck(ack: SipRequest, hop: NextHop, as: string, limits: HopLimits): void
 }

@@ -1,9 +1,8 @@
-import type { ClientExchange, NextHop, NoAnswer, Sender, ServerExchange } from './exchange.ts'
+import type { ClientExchange, NextHop, NoAnswer, ResponseListener, Sender, ServerExchange } from './exchange.ts'
 import { H } from './header-names.ts'
-import type { HeaderEdit } from './headers.ts'
-import { responseTo, SipResponse, type SipRequest } from './message.ts'
+import { breadthOf, hopsLeft } from './hop.ts'
+import { responseTo, type SipResponse, type SipRequest } from './message.ts'
 import { newTag } from './branch.ts'
-import { parseDeltaSeconds, parseMaxForwards } from './values.ts'
 
 /** One copy of a request and where it goes. */
 export interface Fork {
@@ -30,8 +29,6 @@ export interface Outcome {
   readonly made: NoAnswer | 'cancelled' | undefined
 }
 
-const DEFAULT_BREADTH = 60
-
 /**
  * Sends a request to one or several next hops at once, as a stateful proxy does (RFC 3261 §16.6-16.10, RFC 5393).
  *
@@ -54,16 +51,8 @@ export function forward(
 
 /** Passes on the ACK of a 2xx: one next hop, no transaction, no answer. */
 export function forwardAck(ack: SipRequest, hop: NextHop, sender: Sender, as: string): void {
-  const hops = hopsLeft(ack)
-  if (hops <= 0) return
-  const headers = ack.headers.edit().set(H['Max-Forwards'], String(hops)).done()
-  sender.sendAck(ack.with(headers), hop, as)
-}
-
-/** Max-Forwards for the next hop; 0 or less means that the request may not go on (RFC 3261 §16.3 step 3). */
-export function hopsLeft(request: SipRequest): number {
-  const given = request.headers.get(H['Max-Forwards'])
-  return given === undefined ? 70 : (parseMaxForwards(given) ?? 0) - 1
+  const maxForwards = hopsLeft(ack)
+  if (maxForwards > 0) sender.sendAck(ack, hop, as, { maxForwards, maxBreadth: undefined })
 }
 
 function refusalOf(exchange: ServerExchange, forks: number): Outcome | undefined {
@@ -74,21 +63,43 @@ function refusalOf(exchange: ServerExchange, forks: number): Outcome | undefined
   return undefined
 }
 
-function breadthOf(request: SipRequest): number {
-  const given = request.headers.get(H['Max-Breadth'])
-  return given === undefined ? DEFAULT_BREADTH : (parseDeltaSeconds(given) ?? DEFAULT_BREADTH)
+/** Parallel forks divide what the request may still spread to; a single one inherits it (RFC 5393 §5.3.3). */
+function shareOfBreadth(request: SipRequest, index: number, forks: number): number | undefined {
+  if (forks === 1 && request.headers.has(H['Max-Breadth'])) return undefined
+  const breadth = breadthOf(request)
+  return Math.floor(breadth / forks) + (index < breadth % forks ? 1 : 0)
 }
 
 function made(request: SipRequest, status: number, why: Outcome['made']): Outcome {
   return { response: responseTo(request, status, { toTag: newTag() }), made: why }
 }
 
+/** One fork as its next hop sees it. */
+class Branch implements ResponseListener {
+  readonly #forwarding: Forwarding
+  readonly #index: number
+  client: ClientExchange | undefined
+
+  constructor(forwarding: Forwarding, index: number) {
+    this.#forwarding = forwarding
+    this.#index = index
+  }
+
+  response(response: SipResponse): void {
+    this.#forwarding.receive(this.#index, response)
+  }
+
+  noAnswer(why: NoAnswer): void {
+    this.#forwarding.receiveNothing(this.#index, why)
+  }
+}
+
 class Forwarding {
   readonly #exchange: ServerExchange
   readonly #options: ForwardOptions
   readonly #resolve: (outcome: Outcome) => void
-  readonly #clients: (ClientExchange | undefined)[] = []
-  readonly #challenges: SipResponse[] = []
+  readonly #branches: Branch[] = []
+  #challenges: SipResponse[] | undefined
   #open = 0
   #best: Outcome | undefined
   #succeeded = false
@@ -102,24 +113,19 @@ class Forwarding {
   start(forks: readonly Fork[]): void {
     const { sender, as } = this.#options
     const original = this.#exchange.request
-    const hops = String(hopsLeft(original))
-    const breadth = breadthOf(original)
-    const givesBreadth = original.headers.has(H['Max-Breadth'])
+    const maxForwards = hopsLeft(original)
     this.#open = forks.length
     this.#exchange.onCancel = cancel => this.#cancel(cancel)
-    forks.forEach((fork, index) => {
-      const edit = fork.request.headers.edit().set(H['Max-Forwards'], hops)
-      const share = Math.floor(breadth / forks.length) + (index < breadth % forks.length ? 1 : 0)
-      if (givesBreadth) edit.set(H['Max-Breadth'], String(share))
-      else edit.append(H['Max-Breadth'], String(share))
-      this.#clients[index] = sender.send(fork.request.with(edit.done()), fork.hop, as, {
-        response: response => this.#receive(index, response),
-        noAnswer: why => this.#receiveNothing(index, why),
-      })
-    })
+    for (let i = 0; i < forks.length; i++) {
+      const { request, hop } = forks[i] as Fork
+      const branch = new Branch(this, i)
+      this.#branches.push(branch)
+      const maxBreadth = shareOfBreadth(original, i, forks.length)
+      branch.client = sender.send(request, hop, as, { maxForwards, maxBreadth }, branch)
+    }
   }
 
-  #receive(fork: number, received: SipResponse): void {
+  receive(fork: number, received: SipResponse): void {
     const { status } = received
     if (status === 100) return
     const response = this.#options.onResponse?.(received, fork) ?? received
@@ -132,13 +138,13 @@ class Forwarding {
       return
     }
     this.#options.onForkEnd?.(fork, received)
-    this.#clients[fork] = undefined
+    this.#endBranch(fork)
     this.#fail({ response, made: undefined })
   }
 
-  #receiveNothing(fork: number, why: NoAnswer): void {
+  receiveNothing(fork: number, why: NoAnswer): void {
     this.#options.onForkEnd?.(fork, why)
-    this.#clients[fork] = undefined
+    this.#endBranch(fork)
     const { request, cancelled } = this.#exchange
     if (cancelled !== undefined) this.#fail(made(request, 487, 'cancelled'))
     else this.#fail(made(request, why === 'timeout' ? 408 : 503, why))
@@ -149,7 +155,7 @@ class Forwarding {
     if (this.#succeeded) return
     this.#succeeded = true
     this.#options.onForkEnd?.(fork, response)
-    this.#clients[fork] = undefined
+    this.#endBranch(fork)
     this.#cancelOthers(['SIP;cause=200;text="Call completed elsewhere"'])
     this.#resolve({ response, made: undefined })
   }
@@ -157,7 +163,7 @@ class Forwarding {
   #fail(outcome: Outcome): void {
     this.#open--
     const { response } = outcome
-    if (response.status === 401 || response.status === 407) this.#challenges.push(response)
+    if (response.status === 401 || response.status === 407) (this.#challenges ??= []).push(response)
     if (this.#best === undefined || rank(response.status) < rank(this.#best.response.status)) this.#best = outcome
     // A 6xx speaks for the callee everywhere (§16.7 step 5): the others stop, and it goes up when they have.
     if (response.status >= 600) this.#cancelOthers([])
@@ -166,20 +172,26 @@ class Forwarding {
     }
   }
 
+  #endBranch(fork: number): void {
+    const branch = this.#branches[fork]
+    if (branch !== undefined) branch.client = undefined
+  }
+
   #cancel(cancel: SipRequest): void {
     const reasons = cancel.headers.lines(H.Reason)
     this.#cancelOthers(reasons.length > 0 ? reasons : ['SIP;cause=487;text="Request Terminated"'])
   }
 
   #cancelOthers(reasons: readonly string[]): void {
-    for (const client of this.#clients) client?.cancel(reasons)
+    for (const branch of this.#branches) branch.client?.cancel(reasons)
   }
 
   /** The caller must see the challenges of all forks to answer them at once (RFC 3261 §16.7 step 7). */
   #withAllChallenges(best: SipResponse): SipResponse {
-    if ((best.status !== 401 && best.status !== 407) || this.#challenges.length < 2) return best
-    const edit: HeaderEdit = best.headers.edit()
-    for (const other of this.#challenges) {
+    const challenges = this.#challenges
+    if ((best.status !== 401 && best.status !== 407) || challenges === undefined || challenges.length < 2) return best
+    const edit = best.headers.edit()
+    for (const other of challenges) {
       if (other === best) continue
       for (const id of [H['WWW-Authenticate'], H['Proxy-Authenticate']]) {
         for (const value of other.headers.lines(id)) edit.append(id, value)

@@ -2,26 +2,39 @@ import { H, headerIdAt, isListHeader, nameOf, type HeaderId } from './header-nam
 import { restOfList, splitList, topOfList } from './list.ts'
 
 /** A line that was not received but written here. */
-interface OwnLine {
+class OwnLine {
   readonly id: HeaderId
   readonly name: string
   readonly value: string
+  parsed: unknown = undefined
+
+  constructor(id: HeaderId, name: string, value: string) {
+    this.id = id
+    this.name = name
+    this.value = value
+  }
 }
 
 /** A received line is its number in the source; only changed lines are objects. */
 type Line = number | OwnLine
 
-/**
- * The lines of one received header block: `[id, start of line, start of value]` per line, and the offset behind the
- * last line as a sentinel.
- */
-export interface HeaderSource {
+const STRIDE = 3
+
+/** One received header block, shared by all messages that come of it. */
+export class HeaderSource {
   readonly text: string
+  /** `[id, start of line, start of value]` per line, and the offset behind the last line as a sentinel. */
   readonly marks: readonly number[]
+  /** What was found out about a line, by its number. */
+  readonly parsed: unknown[] = []
+
+  constructor(text: string, marks: readonly number[]) {
+    this.text = text
+    this.marks = marks
+  }
 }
 
-const STRIDE = 3
-const NO_SOURCE: HeaderSource = { text: '', marks: [H.Other, 0] }
+const NO_SOURCE = new HeaderSource('', [H.Other, 0])
 
 /**
  * The header fields of a message: a value. Received lines are kept as offsets into the received text, in their
@@ -56,6 +69,26 @@ export class Headers {
     return undefined
   }
 
+  /**
+   * What the first line of a field means, found out once for all messages that share the line.
+   *
+   * @param parse the one parser of this field: the same in all calls
+   */
+  parsed<T>(id: HeaderId, parse: (value: string) => T | undefined): T | undefined {
+    const lines = this.#lines
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i] as Line
+      if (this.#idOf(line) !== id) continue
+      // What was parsed by the field's one parser has that parser's type.
+      if (typeof line === 'number') {
+        const known = this.#source.parsed
+        return (known[line] ??= parse(receivedValue(this.#source, line))) as T | undefined
+      }
+      return (line.parsed ??= parse(line.value)) as T | undefined
+    }
+    return undefined
+  }
+
   /** The value of each line of a field, top to bottom. */
   lines(id: HeaderId): string[] {
     const values: string[] = []
@@ -82,7 +115,14 @@ export class Headers {
   }
 
   has(id: HeaderId): boolean {
-    return this.count(id) > 0
+    for (const line of this.#lines) if (this.#idOf(line) === id) return true
+    return false
+  }
+
+  /** Whether any line is of one of the fields. */
+  hasAny(ids: ReadonlySet<HeaderId>): boolean {
+    for (const line of this.#lines) if (ids.has(this.#idOf(line))) return true
+    return false
   }
 
   /** Number of lines of a field. */
@@ -105,6 +145,11 @@ export class Headers {
   /** Name and value of every line, in order, as on the wire. */
   *entries(): Generator<readonly [name: string, value: string]> {
     for (const line of this.#lines) yield [this.#nameOf(line), this.#valueOf(line)]
+  }
+
+  /** Without the topmost value of a list field. */
+  withoutTop(id: HeaderId): Headers {
+    return this.edit().removeTop(id).done()
   }
 
   /** Starts a change: the edit is a local builder, the result a new value; this one stays as it is. */
@@ -192,51 +237,53 @@ export class HeaderEdit {
 
   /** Puts a value on top of a field: before its first line, else below the Vias. */
   prepend(id: HeaderId, value: string): this {
-    const own = { id, name: nameOf(id), value }
     const at = this.#firstOf(id)
-    this.#lines.splice(at >= 0 ? at : this.#belowVias(), 0, own)
+    this.#insert(at >= 0 ? at : this.#belowVias(), new OwnLine(id, nameOf(id), value))
     return this
   }
 
   /** Puts a value below the field's last line, else at the end. */
   append(id: HeaderId, value: string): this {
-    const own = { id, name: nameOf(id), value }
+    const own = new OwnLine(id, nameOf(id), value)
     const at = this.#lastOf(id)
-    if (at >= 0) this.#lines.splice(at + 1, 0, own)
+    if (at >= 0) this.#insert(at + 1, own)
     else this.#lines.push(own)
     return this
   }
 
   /** Adds a line with a name that need not be in the table. */
   add(name: string, value: string): this {
-    this.#lines.push({ id: headerIdAt(name, 0, name.length), name, value })
+    this.#lines.push(new OwnLine(headerIdAt(name, 0, name.length), name, value))
     return this
   }
 
   /** Makes this the field's only value. It stands where the first one stood. */
   set(id: HeaderId, value: string): this {
-    const own = { id, name: nameOf(id), value }
+    const own = new OwnLine(id, nameOf(id), value)
     const at = this.#firstOf(id)
     if (at < 0) {
       this.#lines.push(own)
       return this
     }
     this.#lines[at] = own
-    for (let i = this.#lines.length - 1; i > at; i--) {
-      if (this.#idOf(this.#lines[i] as Line) === id) this.#lines.splice(i, 1)
-    }
+    this.#keep(at + 1, line => this.#idOf(line) !== id)
     return this
   }
 
   /** Removes every line of a field. */
   remove(id: HeaderId): this {
+    if (this.#firstOf(id) >= 0) this.#keep(0, line => this.#idOf(line) !== id)
+    return this
+  }
+
+  /** Removes every line of several fields. */
+  removeAll(ids: ReadonlySet<HeaderId>): this {
     const lines = this.#lines
-    let kept = 0
     for (let i = 0; i < lines.length; i++) {
-      const line = lines[i] as Line
-      if (this.#idOf(line) !== id) lines[kept++] = line
+      if (!ids.has(this.#idOf(lines[i] as Line))) continue
+      this.#keep(i, line => !ids.has(this.#idOf(line)))
+      break
     }
-    lines.length = kept
     return this
   }
 
@@ -245,8 +292,8 @@ export class HeaderEdit {
     const at = this.#firstOf(id)
     if (at < 0) return this
     const rest = isListHeader(id) ? restOfList(this.#valueOf(this.#lines[at] as Line)) : ''
-    if (rest === '') this.#lines.splice(at, 1)
-    else this.#lines[at] = { id, name: nameOf(id), value: rest }
+    if (rest === '') this.#delete(at)
+    else this.#lines[at] = new OwnLine(id, nameOf(id), rest)
     return this
   }
 
@@ -255,7 +302,7 @@ export class HeaderEdit {
     const at = this.#firstOf(id)
     if (at < 0) return this.prepend(id, value)
     const rest = isListHeader(id) ? restOfList(this.#valueOf(this.#lines[at] as Line)) : ''
-    this.#lines[at] = { id, name: nameOf(id), value: rest === '' ? value : `${value}, ${rest}` }
+    this.#lines[at] = new OwnLine(id, nameOf(id), rest === '' ? value : `${value}, ${rest}`)
     return this
   }
 
@@ -281,5 +328,29 @@ export class HeaderEdit {
 
   #belowVias(): number {
     return this.#lastOf(H.Via) + 1
+  }
+
+  // Written out, since `splice` makes an array of what it removes, and this runs several times a message.
+  #insert(at: number, line: Line): void {
+    const lines = this.#lines
+    lines.push(line)
+    for (let i = lines.length - 1; i > at; i--) lines[i] = lines[i - 1] as Line
+    lines[at] = line
+  }
+
+  #delete(at: number): void {
+    const lines = this.#lines
+    for (let i = at + 1; i < lines.length; i++) lines[i - 1] = lines[i] as Line
+    lines.pop()
+  }
+
+  #keep(from: number, wanted: (line: Line) => boolean): void {
+    const lines = this.#lines
+    let kept = from
+    for (let i = from; i < lines.length; i++) {
+      const line = lines[i] as Line
+      if (wanted(line)) lines[kept++] = line
+    }
+    lines.length = kept
   }
 }

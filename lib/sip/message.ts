@@ -1,5 +1,6 @@
 import { H } from './header-names.ts'
 import { Headers, type HeaderEdit } from './headers.ts'
+import { topOfList } from './list.ts'
 import { parseNameAddr, type NameAddr } from './name-addr.ts'
 import { param } from './params.ts'
 import { reasonPhrase } from './reasons.ts'
@@ -11,17 +12,13 @@ import { parseCSeq, type CSeq } from './values.ts'
  * A SIP message as a value: each step of a function makes a new one and leaves the old one alone.
  *
  * All text is latin1, one character an octet: bodies and UTF-8 values are decoded where they are read, if ever.
- * What is derived from the headers (`topVia`, tags, `cseq`) is computed once, when first asked for.
+ * What is derived from a header (`topVia`, tags, `cseq`) is computed once, when first asked for.
  */
 export type SipMessage = SipRequest | SipResponse
 
 abstract class Message {
   readonly headers: Headers
   readonly body: string
-  #topVia: Via | undefined
-  #cseq: CSeq | undefined
-  #from: NameAddr | undefined
-  #to: NameAddr | undefined
 
   constructor(headers: Headers, body: string) {
     this.headers = headers
@@ -30,7 +27,7 @@ abstract class Message {
 
   /** The topmost Via; undefined if there is none or it is malformed. */
   get topVia(): Via | undefined {
-    return (this.#topVia ??= parsedWith(parseVia, this.headers.top(H.Via)))
+    return this.headers.parsed(H.Via, parseTopVia)
   }
 
   get branch(): string | undefined {
@@ -39,7 +36,7 @@ abstract class Message {
   }
 
   get cseq(): CSeq | undefined {
-    return (this.#cseq ??= parsedWith(parseCSeq, this.headers.get(H.CSeq)))
+    return this.headers.parsed(H.CSeq, parseCSeq)
   }
 
   get callId(): string {
@@ -47,11 +44,11 @@ abstract class Message {
   }
 
   get from(): NameAddr | undefined {
-    return (this.#from ??= parsedWith(parseNameAddr, this.headers.get(H.From)))
+    return this.headers.parsed(H.From, parseNameAddr)
   }
 
   get to(): NameAddr | undefined {
-    return (this.#to ??= parsedWith(parseNameAddr, this.headers.get(H.To)))
+    return this.headers.parsed(H.To, parseNameAddr)
   }
 
   get fromTag(): string | undefined {
@@ -63,10 +60,12 @@ abstract class Message {
   }
 
   protected formatAfter(startLine: string): string {
-    const length = this.headers.get(H['Content-Length']) === undefined
+    const lacksLength = !this.headers.has(H['Content-Length'])
     // A stream needs the length (RFC 3261 §18.3); a datagram may lack it, and then gets it on its way.
-    const added = length ? `Content-Length: ${this.body.length}\r\n\r\n` : '\r\n'
-    return startLine + this.headers.format() + added + this.body
+    const added = lacksLength ? `Content-Length: ${this.body.length}\r\n\r\n` : '\r\n'
+    const text = startLine + this.headers.format() + added + this.body
+    // Reading a character makes one flat text of the pieces; a rope would hold on to every message they are cut from.
+    return text.charCodeAt(0) > 0 ? text : ''
   }
 }
 
@@ -93,7 +92,9 @@ export class SipRequest extends Message {
   }
 
   with(headers: Headers, uri: string = this.uri): SipRequest {
-    return new SipRequest(this.method, uri, headers, this.body)
+    const next = new SipRequest(this.method, uri, headers, this.body)
+    if (uri === this.uri) next.#parsedUri = this.#parsedUri
+    return next
   }
 
   format(): string {
@@ -151,6 +152,6 @@ function tagOf(address: NameAddr | undefined): string | undefined {
   return address === undefined ? undefined : param(address.params, 'tag')
 }
 
-function parsedWith<T>(parse: (text: string) => T | undefined, text: string | undefined): T | undefined {
-  return text === undefined ? undefined : parse(text)
+function parseTopVia(value: string): Via | undefined {
+  return parseVia(topOfList(value))
 }

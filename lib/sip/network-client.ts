@@ -1,7 +1,8 @@
 import { millis, type Clock, type Timer } from '../kit/clock.ts'
 import { isLoop, newBranch, newTag } from './branch.ts'
-import type { ClientExchange, NoAnswer, ResponseListener } from './exchange.ts'
+import type { ClientExchange, HopLimits, NoAnswer, ResponseListener } from './exchange.ts'
 import { H } from './header-names.ts'
+import { forHop } from './hop.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
 import type { Target } from './resolver.ts'
 import type { ClientTransaction, ClientUser } from './transaction/client.ts'
@@ -31,6 +32,7 @@ const MOST_TARGETS = 5
 export class NetworkClient implements ClientExchange, ClientUser {
   readonly #node: ClientNode
   readonly #request: SipRequest
+  readonly #limits: HopLimits | undefined
   readonly #listener: ResponseListener
   #targets: readonly Target[] = []
   #next = 0
@@ -41,9 +43,15 @@ export class NetworkClient implements ClientExchange, ClientUser {
   #afterCancel: Timer | undefined
   #done = false
 
-  constructor(node: ClientNode, request: SipRequest, listener: ResponseListener) {
+  constructor(
+    node: ClientNode,
+    request: SipRequest,
+    limits: HopLimits | undefined,
+    listener: ResponseListener,
+  ) {
     this.#node = node
     this.#request = request
+    this.#limits = limits
     this.#listener = listener
   }
 
@@ -78,7 +86,7 @@ export class NetworkClient implements ClientExchange, ClientUser {
       }
       this.#finish()
     }
-    this.#listener.response(response.with(response.headers.edit().removeTop(H.Via).done()))
+    this.#listener.response(response.with(response.headers.withoutTop(H.Via)))
   }
 
   timedOut(): void {
@@ -107,9 +115,8 @@ export class NetworkClient implements ClientExchange, ClientUser {
     }
     const rport = flow.transport === 'UDP' ? ';rport' : ''
     const via = `SIP/2.0/${flow.transport} ${this.#node.sentBy(flow)}${rport};branch=${newBranch(this.#request)}`
-    const headers = this.#request.headers.edit().prepend(H.Via, via).done()
     this.#flow = flow
-    this.#transaction = this.#node.begin(this.#request.with(headers), flow, this)
+    this.#transaction = this.#node.begin(forHop(this.#request, via, this.#limits), flow, this)
     if (this.#request.method === 'INVITE') this.#restartTimerC()
   }
 

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { millis, type Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
+import { detached } from '../kit/text.ts'
 import { MAGIC_COOKIE, newLocalBranch } from './branch.ts'
 import type {
   ClientExchange,
+  HopLimits,
   NextHop,
   ResponseListener,
   Sender,
@@ -17,17 +19,18 @@ import type { HeaderEdit } from './headers.ts'
 import { AckExchange, LocalExchange } from './local-exchange.ts'
 import type { LocalNet } from './local-net.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
+import { forHop } from './hop.ts'
 import { NetworkClient, type ClientNode } from './network-client.ts'
 import { NetworkServer } from './network-server.ts'
 import { param, withParam } from './params.ts'
 import { parseSip, type ParseFailure } from './parse.ts'
 import type { Resolver, Target } from './resolver.ts'
-import { ClientTransaction, type ClientUser } from './transaction/client.ts'
-import { ServerTransaction } from './transaction/server.ts'
+import { ClientTransaction, type ClientSurroundings, type ClientUser } from './transaction/client.ts'
+import { ServerTransaction, type ServerSurroundings } from './transaction/server.ts'
 import type { SipTimers } from './transaction/timers.ts'
 import type { Flow, ListeningPoint, Transport, TransportEvents, TransportName } from './transport/flow.ts'
 import { uriParam, type SipUri } from './uri.ts'
-import { formatVia, hasRport, type Via } from './via.ts'
+import { branchOf, formatVia, hasRport, type Via } from './via.ts'
 
 export interface SipNodeOptions {
   readonly clock: Clock
@@ -63,7 +66,7 @@ const MOST_OPEN_REQUESTS = 100_000
  * Requests that arrive become exchanges and go to the function of the point they arrived at; `send` takes requests
  * out, over a flow, over the network or to a function of the same process.
  */
-export class SipNode implements Sender, ClientNode {
+export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSurroundings {
   readonly clock: Clock
   readonly timers: SipTimers
   readonly counts: SipCounts = {
@@ -78,9 +81,9 @@ export class SipNode implements Sender, ClientNode {
   readonly #transports: Transport[] = []
   readonly #outbound = new Map<TransportName, Transport>()
   readonly #servers = new Map<string, ServerTransaction>()
-  readonly #exchanges = new Map<ServerTransaction, NetworkServer>()
   readonly #clients = new Map<string, ClientTransaction>()
   readonly #cancels = new Map<string, ClientTransaction>()
+  #openRequests = 0
   #draining = false
 
   constructor(options: SipNodeOptions) {
@@ -109,13 +112,13 @@ export class SipNode implements Sender, ClientNode {
 
   /** Requests that came over the network and wait for their final answer. */
   get openRequests(): number {
-    return this.#exchanges.size
+    return this.#openRequests
   }
 
   /** Takes nothing new (503), waits for what is under way or the deadline, then closes every transport. */
   async close(deadline: number): Promise<void> {
     this.#draining = true
-    while (this.#exchanges.size > 0 && this.clock.now() < deadline) {
+    while (this.#openRequests > 0 && this.clock.now() < deadline) {
       await new Promise<void>(resolve => this.clock.after(millis(50), resolve))
     }
     await Promise.allSettled(this.#transports.map(transport => transport.close()))
@@ -123,46 +126,53 @@ export class SipNode implements Sender, ClientNode {
 
   // Sender
 
-  send(request: SipRequest, hop: NextHop, as: string, listener: ResponseListener): ClientExchange {
+  send(
+    request: SipRequest,
+    hop: NextHop,
+    as: string,
+    limits: HopLimits | undefined,
+    listener: ResponseListener,
+  ): ClientExchange {
     if (hop.via === 'uri') {
       const local = this.#options.net.find(hop.uri.host, hop.uri.port)
-      if (local !== undefined) return this.#sendLocally(request, local, as, listener)
+      if (local !== undefined) return this.#sendLocally(request, local, as, limits, listener)
     }
-    const client = new NetworkClient(this, request, listener)
+    const client = new NetworkClient(this, request, limits, listener)
     if (hop.via === 'flow') client.overFlow(hop.flow)
     else void this.#targetsOf(hop.uri).then(targets => client.toTargets(targets))
     return client
   }
 
-  sendAck(ack: SipRequest, hop: NextHop, as: string): void {
+  sendAck(ack: SipRequest, hop: NextHop, as: string, limits: HopLimits): void {
     if (hop.via === 'uri') {
       const local = this.#options.net.find(hop.uri.host, hop.uri.port)
       if (local !== undefined) {
-        const exchange = new AckExchange(withLocalVia(ack, as), local.point, undefined)
+        const exchange = new AckExchange(forHop(ack, localVia(as), limits), local.point, undefined)
         queueMicrotask(() => this.#run({ point: local.point, handle: local.handle }, exchange))
         return
       }
       void this.#targetsOf(hop.uri).then(targets => {
         const flow = targets[0] === undefined ? undefined : this.flowTo(targets[0])
-        if (flow !== undefined) this.#writeAck(ack, flow)
+        if (flow !== undefined) this.#writeAck(ack, flow, limits)
       })
       return
     }
-    if (!hop.flow.closed) this.#writeAck(ack, hop.flow)
+    if (!hop.flow.closed) this.#writeAck(ack, hop.flow, limits)
   }
 
-  #writeAck(ack: SipRequest, flow: Flow): void {
+  #writeAck(ack: SipRequest, flow: Flow, limits: HopLimits): void {
     const via = `SIP/2.0/${flow.transport} ${this.sentBy(flow)};branch=${newLocalBranch()}`
-    flow.send(ack.with(ack.headers.edit().prepend(H.Via, via).done()).format())
+    flow.send(forHop(ack, via, limits).format())
   }
 
   #sendLocally(
     request: SipRequest,
     target: Service,
     as: string,
+    limits: HopLimits | undefined,
     listener: ResponseListener,
   ): ClientExchange {
-    const exchange = new LocalExchange(withLocalVia(request, as), target.point, listener)
+    const exchange = new LocalExchange(forHop(request, localVia(as), limits), target.point, listener)
     // Not at once: the sender has not got its client exchange yet, and an answer must not come before that.
     queueMicrotask(() => this.#run(target, exchange))
     return exchange
@@ -187,15 +197,38 @@ export class SipNode implements Sender, ClientNode {
   }
 
   begin(request: SipRequest, flow: Flow, user: ClientUser): ClientTransaction {
-    const transactions = request.method === 'CANCEL' ? this.#cancels : this.#clients
-    const transaction = new ClientTransaction(request, flow, user, {
-      clock: this.clock,
-      timers: this.timers,
-      ended: ended => transactions.delete(ended.branch),
-    })
-    transactions.set(transaction.branch, transaction)
+    const transaction = new ClientTransaction(request, flow, user, this)
+    this.#clientsOf(request.method).set(transaction.branch, transaction)
     transaction.start()
     return transaction
+  }
+
+  // What transactions tell their surroundings
+
+  ended(transaction: ClientTransaction | ServerTransaction): void {
+    if (transaction instanceof ClientTransaction) {
+      this.#clientsOf(transaction.method).delete(transaction.branch)
+    } else {
+      this.answered(transaction)
+      this.#servers.delete(transaction.key)
+    }
+  }
+
+  answered(transaction: ServerTransaction): void {
+    if (transaction.user === undefined) return
+    transaction.user = undefined
+    this.#openRequests--
+  }
+
+  ack(transaction: ServerTransaction, ack: SipRequest): void {
+    const flow = transaction.outlet as Flow
+    const service = this.#services.get(flow.local)
+    if (service !== undefined) this.#run(service, new AckExchange(ack, service.point, flow))
+  }
+
+  /** CANCEL has the branch of its INVITE (RFC 3261 §9.1). */
+  #clientsOf(method: string): Map<string, ClientTransaction> {
+    return method === 'CANCEL' ? this.#cancels : this.#clients
   }
 
   // Receiving
@@ -245,9 +278,9 @@ export class SipNode implements Sender, ClientNode {
 
   #receiveResponse(response: SipResponse): void {
     this.counts.responsesReceived++
-    const transactions = response.cseq?.method === 'CANCEL' ? this.#cancels : this.#clients
-    const transaction = transactions.get(response.branch ?? '')
-    if (transaction !== undefined && transaction.method === response.cseq?.method) transaction.receive(response)
+    const method = response.cseq?.method ?? ''
+    const transaction = this.#clientsOf(method).get(response.branch ?? '')
+    if (transaction !== undefined && transaction.method === method) transaction.receive(response)
     else this.counts.strayResponses++
   }
 
@@ -256,10 +289,8 @@ export class SipNode implements Sender, ClientNode {
     const via = received.topVia
     const service = this.#services.get(flow.local)
     if (via === undefined || service === undefined) return
-    const key = transactionKey(received, via)
-    const sentBy = via.port === undefined ? via.host : `${via.host}:${via.port}`
-    const method = received.method === 'ACK' ? 'INVITE' : received.method
-    const known = this.#findServer(key, sentBy, method)
+    const key = transactionKey(received, via, received.method === 'ACK' ? 'INVITE' : received.method)
+    const known = this.#servers.get(key)
     if (received.method === 'ACK') {
       if (known !== undefined) known.receiveAck(received)
       else this.#run(service, new AckExchange(received, service.point, flow))
@@ -271,70 +302,30 @@ export class SipNode implements Sender, ClientNode {
     }
     const request = stampSource(received, via, flow)
     if (request.method === 'CANCEL') {
-      this.#receiveCancel(request, key, sentBy, flow)
+      this.#receiveCancel(request, via, flow)
       return
     }
-    if (this.#draining || this.#exchanges.size >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS)) {
+    if (this.#draining || this.#openRequests >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS)) {
       this.counts.refusedForLoad++
       this.#refuse(request, flow, 503, undefined)
       return
     }
-    const transaction = this.#openServer(request, key, sentBy, via, flow, service)
+    const transaction = new ServerTransaction(key, request.method, this.#replyPath(via, flow), this)
+    this.#servers.set(key, transaction)
     const exchange = new NetworkServer(request, service.point, flow, transaction)
-    this.#exchanges.set(transaction, exchange)
+    transaction.user = exchange
+    this.#openRequests++
     exchange.begin(this.clock)
     this.#run(service, exchange)
   }
 
-  #receiveCancel(cancel: SipRequest, key: string, sentBy: string, flow: Flow): void {
-    const invite = this.#findServer(key, sentBy, 'INVITE')
-    const exchange = invite === undefined ? undefined : this.#exchanges.get(invite)
+  #receiveCancel(cancel: SipRequest, via: Via, flow: Flow): void {
+    const invite = this.#servers.get(transactionKey(cancel, via, 'INVITE'))
     // RFC 3261 §22.1: whoever cancels must be the hop that invited.
-    const sameHop = exchange === undefined || exchange.flow.remoteAddress === flow.remoteAddress
+    const sameHop = (invite?.outlet as Flow | undefined)?.remoteAddress === flow.remoteAddress
     const status = invite === undefined ? 481 : sameHop ? 200 : 403
     this.#refuse(cancel, flow, status, undefined)
-    if (status === 200) exchange?.cancel(cancel)
-  }
-
-  #openServer(
-    request: SipRequest,
-    key: string,
-    sentBy: string,
-    via: Via,
-    flow: Flow,
-    service: Service,
-  ): ServerTransaction {
-    const transaction = new ServerTransaction(request, sentBy, this.#replyPath(via, flow), {
-      clock: this.clock,
-      timers: this.timers,
-      answered: answered => this.#exchanges.delete(answered),
-      ended: ended => this.#forgetServer(key, ended),
-      ack: (_, ack) => this.#run(service, new AckExchange(ack, service.point, flow)),
-    })
-    transaction.sibling = this.#servers.get(key)
-    this.#servers.set(key, transaction)
-    return transaction
-  }
-
-  #findServer(key: string, sentBy: string, method: string): ServerTransaction | undefined {
-    let transaction = this.#servers.get(key)
-    while (transaction !== undefined && (transaction.method !== method || transaction.sentBy !== sentBy)) {
-      transaction = transaction.sibling
-    }
-    return transaction
-  }
-
-  #forgetServer(key: string, ended: ServerTransaction): void {
-    this.#exchanges.delete(ended)
-    const first = this.#servers.get(key)
-    if (first === ended) {
-      if (ended.sibling === undefined) this.#servers.delete(key)
-      else this.#servers.set(key, ended.sibling)
-      return
-    }
-    for (let one = first; one !== undefined; one = one.sibling) {
-      if (one.sibling === ended) one.sibling = ended.sibling
-    }
+    if (status === 200) invite?.user?.cancel(cancel)
   }
 
   /** Where responses go (RFC 3261 §18.2.2, RFC 3581 §4): back over the flow, or to the port the Via names. */
@@ -384,11 +375,17 @@ function retryLater(edit: HeaderEdit): void {
   edit.set(H['Retry-After'], '0')
 }
 
-/** RFC 3261 §17.2.3: the branch names the transaction, unless an RFC 2543 element made it. */
-function transactionKey(request: SipRequest, via: Via): string {
-  const branch = param(via.params, 'branch')
-  if (branch !== undefined && branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE)) return branch
-  return [request.uri, request.callId, request.fromTag, request.cseq?.number, formatVia(via)].join('|')
+/**
+ * What names a server transaction: branch, sender and method (RFC 3261 §17.2.3), or more where the branch is not one
+ * of RFC 3261.
+ */
+function transactionKey(request: SipRequest, via: Via, method: string): string {
+  const branch = branchOf(via)
+  const sender = `${method} ${via.host}:${via.port ?? ''} `
+  if (branch !== undefined && branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE)) {
+    return detached(sender + branch)
+  }
+  return detached(sender + [request.uri, request.callId, request.fromTag, request.cseq?.number, via.params].join(' '))
 }
 
 /** Notes where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4). */
@@ -400,7 +397,6 @@ function stampSource(request: SipRequest, via: Via, flow: Flow): SipRequest {
   return request.with(request.headers.edit().replaceTop(H.Via, stamped).done())
 }
 
-function withLocalVia(request: SipRequest, as: string): SipRequest {
-  const via = `SIP/2.0/TCP ${as};branch=${newLocalBranch()}`
-  return request.with(request.headers.edit().prepend(H.Via, via).done())
+function localVia(as: string): string {
+  return `SIP/2.0/TCP ${as};branch=${newLocalBranch()}`
 }

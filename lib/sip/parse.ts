@@ -1,5 +1,5 @@
 import { H, headerIdAt, type HeaderId } from './header-names.ts'
-import { Headers } from './headers.ts'
+import { Headers, HeaderSource } from './headers.ts'
 import { SipRequest, SipResponse, type SipMessage } from './message.ts'
 import { isToken, parseContentLength, parseMaxForwards } from './values.ts'
 
@@ -59,7 +59,7 @@ const marks: number[] = []
 function indexHeaders(
   text: string,
   from: number,
-): { source: { text: string; marks: readonly number[] }; bodyStart: number } | string {
+): { readonly source: HeaderSource; readonly bodyStart: number } | string {
   marks.length = 0
   let at = from
   for (;;) {
@@ -88,7 +88,7 @@ function indexHeaders(
     at = end + 2
   }
   marks.push(H.Other, at)
-  return { source: { text, marks: marks.slice() }, bodyStart: at + 2 }
+  return { source: new HeaderSource(text, marks.slice()), bodyStart: at + 2 }
 }
 
 function isBlank(code: number): boolean {

@@ -1,5 +1,6 @@
 import { H } from './header-names.ts'
 import type { NextHop } from './exchange.ts'
+import { topOfList } from './list.ts'
 import type { SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
 import { parseUri, uriParam, type SipUri } from './uri.ts'
@@ -18,9 +19,13 @@ export function sipUriOf(nameAddr: string): SipUri | undefined {
   return uri?.kind === 'sip' ? uri : undefined
 }
 
+/** The URI of the topmost Route; undefined if there is none, or it is not a SIP URI. */
 export function topRoute(request: SipRequest): SipUri | undefined {
-  const top = request.headers.top(H.Route)
-  return top === undefined ? undefined : sipUriOf(top)
+  return request.headers.parsed(H.Route, parseTopRoute)
+}
+
+function parseTopRoute(value: string): SipUri | undefined {
+  return sipUriOf(topOfList(value))
 }
 
 export interface OwnRoute {
@@ -47,13 +52,15 @@ export function withoutOwnRoute(request: SipRequest, isOwn: (uri: SipUri) => boo
   }
   const top = topRoute(request)
   if (top === undefined || !isOwn(top)) return { request, own: undefined }
-  return { request: request.with(request.headers.edit().removeTop(H.Route).done()), own: top }
+  return { request: request.with(request.headers.withoutTop(H.Route)), own: top }
 }
 
 /** Where the Route set or else the Request-URI sends a request; undefined if that is not a SIP URI. */
 export function nextHopOf(request: SipRequest): UriHop | undefined {
-  const top = request.headers.top(H.Route)
+  if (request.headers.has(H.Route)) {
+    const route = topRoute(request)
+    return route === undefined ? undefined : { via: 'uri', uri: route }
+  }
   const target = request.parsedUri
-  const uri = top !== undefined ? sipUriOf(top) : target?.kind === 'sip' ? target : undefined
-  return uri === undefined ? undefined : { via: 'uri', uri }
+  return target?.kind === 'sip' ? { via: 'uri', uri: target } : undefined
 }

@@ -25,7 +25,7 @@ export interface ChallengeStore {
   put(impi: string, challenge: Challenge): Promise<void>
   /**
    * Takes the use of a nonce: replaces the challenge only if it still has the nonce count that was read.
-   * Two answers to one nonce that race cannot both win.
+   * Two answers to one nonce that race cannot both win. One that is not to be used again has expired by now.
    */
   advance(impi: string, challenge: Challenge, expectedNonceCount: number): Promise<'stored' | 'conflict'>
   remove(impi: string, nonce: string): Promise<void>

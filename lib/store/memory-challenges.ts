@@ -46,7 +46,8 @@ export class MemoryChallengeStore implements ChallengeStore {
   ): Promise<'stored' | 'conflict'> {
     // No await between look and write: that is what makes it compare-and-set.
     if (this.#live(impi, challenge.nonce)?.nonceCount !== expectedNonceCount) return 'conflict'
-    this.#write(impi, challenge)
+    if (challenge.expiresAt > this.#clock.now()) this.#write(impi, challenge)
+    else this.#drop(impi, challenge.nonce)
     return 'stored'
   }
 

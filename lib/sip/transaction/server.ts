@@ -22,13 +22,21 @@ export interface ServerSurroundings {
   ack(transaction: ServerTransaction, ack: SipRequest): void
 }
 
+/** Who works on the answer, and hears when it is not wanted any more. */
+export interface ServerUser {
+  cancel(cancel: SipRequest): void
+}
+
 /** One request received, until its final response has surely arrived (RFC 3261 §17.2). */
 export class ServerTransaction {
-  readonly method: string
-  readonly sentBy: string
-  /** Another transaction whose branch is the same text, of another method or sender. */
-  sibling: ServerTransaction | undefined
-  readonly #outlet: Outlet
+  /** What RFC 3261 §17.2.3 tells transactions apart by. */
+  readonly key: string
+  readonly outlet: Outlet
+  /**
+   * Set while the request waits for its final answer. A field and not a map of them: a small map through which
+   * everything passes keeps what has left it alive in V8.
+   */
+  user: ServerUser | undefined
   readonly #machine: Machine<ServerEvent>
   readonly #surroundings: ServerSurroundings
   #state: State
@@ -38,11 +46,10 @@ export class ServerTransaction {
   #resend: Timer | undefined
   #deadline: Timer | undefined
 
-  constructor(request: SipRequest, sentBy: string, outlet: Outlet, surroundings: ServerSurroundings) {
-    const invite = request.method === 'INVITE'
-    this.method = request.method
-    this.sentBy = sentBy
-    this.#outlet = outlet
+  constructor(key: string, method: string, outlet: Outlet, surroundings: ServerSurroundings) {
+    const invite = method === 'INVITE'
+    this.key = key
+    this.outlet = outlet
     this.#machine = invite ? INVITE_SERVER : NON_INVITE_SERVER
     this.#state = invite ? 'proceeding' : 'trying'
     this.#surroundings = surroundings
@@ -100,10 +107,10 @@ export class ServerTransaction {
       case 'resend':
         if (this.#text === undefined) return
         this.#sent++
-        this.#outlet.send(this.#text)
+        this.outlet.send(this.#text)
         return
       case 'scheduleResend':
-        if (!this.#outlet.reliable) this.#resend = this.#after(this.#resendDelay(), 'resendDue')
+        if (!this.outlet.reliable) this.#resend = this.#after(this.#resendDelay(), 'resendDue')
         return
       case 'startTimeout':
         this.#sent = 1
@@ -147,7 +154,7 @@ export class ServerTransaction {
       this.#deadline = this.#after(this.#sixtyFourT1(), 'lingerOver')
       return
     }
-    if (this.#outlet.reliable) {
+    if (this.outlet.reliable) {
       this.abandon()
       return
     }

@@ -1,0 +1,11 @@
+/**
+ * The same text, independent of what it was cut from or joined of.
+ *
+ * A piece of a received message holds on to the whole message in memory. What outlives the message (a map's key, a
+ * stored identity) is detached from it first.
+ *
+ * @param text one character an octet, as everything that came over SIP
+ */
+export function detached<T extends string>(text: T): T {
+  return Buffer.from(text, 'latin1').latin1Slice() as T
+}
