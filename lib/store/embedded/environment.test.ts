@@ -135,6 +135,10 @@ describe('the data directory', () => {
     expect(error.detail.why).toContain('ENOTDIR')
   })
 
+  test('where no folder can be made is unusable, and it does not try for ever', async () => {
+    expect((await rejection(openEmbedded({ dir: '/proc/none' }))).code).toBe('DATA_DIR_UNUSABLE')
+  })
+
   test('with a store that is not ours is unusable', async () => {
     await (await openEmbedded({ dir })).close()
     writeFileSync(join(dir, 'store/clearwater.db'), Buffer.alloc(16384, 'not a database '))

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { millis, type Duration } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
@@ -177,13 +177,25 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
   const path = join(options.dir, 'store')
   let database: DatabaseSync | undefined
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolder(path)
     database = new DatabaseSync(join(path, 'clearwater.db'))
     database.exec(PRAGMAS)
     return new EmbeddedEnvironment(options.dir, database, options.commitDelay ?? DEFAULT_COMMIT_DELAY)
   } catch (error) {
     database?.close()
     throw error instanceof CwError ? error : unusable(options.dir, error)
+  }
+}
+
+/** With its parents. Node's own `recursive` never returns where the kernel denies a folder with ENOENT, as in /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have been faster.
+    if (!existsSync(path)) throw error
   }
 }
 
