@@ -39,7 +39,11 @@ describe('who holds a port', () => {
     })
     const { port } = server.address() as { port: number }
 
-    expect(await portOwner('tcp', asked, port)).toMatchObject({ pid: process.pid, uid: process.getuid?.() })
+    expect(await portOwner('tcp', asked, port)).toMatchObject({
+      pid: process.pid,
+      uid: process.getuid?.(),
+      command: expect.stringMatching(/^node/) as string,
+    })
   })
 
   test('nobody holds a port that is free', async () => {

@@ -1,12 +1,13 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { isIPv6, SocketAddress } from 'node:net'
+import { basename } from 'node:path'
 
 /** Who holds a port, as far as this user may see. */
 export interface PortOwner {
   readonly uid: number
   /** Absent for a process of another user, whose open files cannot be looked at. */
   readonly pid?: number
-  /** The process's name, as `ps` shows it. */
+  /** Program and first arguments, without their folders. */
   readonly command?: string
 }
 
@@ -37,7 +38,7 @@ export async function portOwner(
   if (socket === undefined) return undefined
   const pid = await pidOf(socket.inode)
   if (pid === undefined) return { uid: socket.uid }
-  return { uid: socket.uid, pid, command: (await readText(`/proc/${pid}/comm`)).trim() }
+  return { uid: socket.uid, pid, command: await commandOf(pid) }
 }
 
 /**
@@ -84,6 +85,15 @@ async function pidOf(inode: string): Promise<number | undefined> {
     }
   }
   return undefined
+}
+
+/** From the command line, since every Node process names itself MainThread. No further than where secrets may stand. */
+async function commandOf(pid: number): Promise<string> {
+  const words = (await readText(`/proc/${pid}/cmdline`)).split('\0').slice(0, 3)
+  return words
+    .map(word => basename(word))
+    .join(' ')
+    .trim()
 }
 
 // What cannot be read says nothing: a process has ended, belongs to somebody else, or there is no /proc.
