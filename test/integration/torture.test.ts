@@ -48,7 +48,7 @@ describe('over UDP', () => {
   test.for(CASES)('$section $title', async row => {
     await using ears = await Ears.at(`127.0.7.${row.index + 1}`, viaPorts(row))
 
-    ears.send(loadCase(row.file), core.port('client'))
+    ears.send(fresh(row), core.port('client'))
     ears.send(ping('UDP'), core.port('client'))
 
     await expectOutcome(row, () => ears.heard)
@@ -57,19 +57,24 @@ describe('over UDP', () => {
 
 describe('over TCP, cut', () => {
   test.for(CASES)('$section $title', { timeout: 120_000 }, async row => {
-    const message = loadCase(row.file)
-    const step = message.length <= CUT_EVERYWHERE_UP_TO ? 1 : 7
-    const cuts = Array.from({ length: Math.ceil(message.length / step) }, (_, index) => index * step)
+    const { length } = fresh(row)
+    const step = length <= CUT_EVERYWHERE_UP_TO ? 1 : 7
+    const cuts = Array.from({ length: Math.ceil(length / step) }, (_, index) => index * step)
     for (let done = 0; done < cuts.length; done += CONNECTIONS_AT_ONCE) {
       const batch = cuts.slice(done, done + CONNECTIONS_AT_ONCE)
-      await Promise.all(batch.map(cut => sendCut(row, [message.subarray(0, cut), message.subarray(cut)])))
+      await Promise.all(
+        batch.map(cut => {
+          const message = fresh(row)
+          return sendCut(row, [message.subarray(0, cut), message.subarray(cut)])
+        }),
+      )
     }
   })
 
   test.for(CASES)('$section $title, octet by octet', async row => {
     await sendCut(
       row,
-      Array.from(loadCase(row.file), octet => Buffer.from([octet])),
+      Array.from(fresh(row), octet => Buffer.from([octet])),
     )
   })
 })
@@ -85,12 +90,14 @@ describe('over WebSocket', () => {
     await once(socket, 'open')
     try {
       // Binary, since some of the messages are not UTF-8 and must not be mended on the way.
-      socket.send(loadCase(row.file), { binary: true })
+      socket.send(fresh(row), { binary: true })
       socket.send(ping('WS'), { binary: true })
       // What is wrong with a frame may cost the connection; a frame in order may not.
       const mayClose = row.overStream !== undefined || row.parse === 'refused'
+      // RFC 7118 §5 has one message in a frame: what follows it may be refused instead of ignored.
+      const expect: TortureCase['expect'] = row.overStream === undefined ? row.expect : [...row.expect, 400]
       await expectOutcome(
-        row,
+        { ...row, expect },
         () => heard,
         () => closed && mayClose,
       )
@@ -101,9 +108,28 @@ describe('over WebSocket', () => {
 })
 
 test('afterwards calls go through as before', async () => {
+  // All this can have taken longer than a registration lasts.
+  await ann.register()
+  await bob.register()
   await callAndHangUp(ann, bob)
   await callAndHangUp(bob, ann)
 })
+
+let sent = 0
+
+/**
+ * The message of a case as nobody has sent it before: with a branch and a Call-ID of its own.
+ *
+ * The RFCs use some branches again and again, and what looks like a retransmission gets the answer of the first one.
+ */
+function fresh(row: Row): Buffer {
+  const mark = `x${++sent}`
+  const text = loadCase(row.file)
+    .toString('latin1')
+    .replace(/z9hG4bK(?=[^\s;,])/g, cookie => cookie + mark)
+    .replace(/^(?:call-id|i)[ \t]*:[ \t]*(?=\S)/gim, name => name + mark)
+  return Buffer.from(text, 'latin1')
+}
 
 /** Sends a message in pieces over a connection of its own, then a well-formed one, and judges what came back. */
 async function sendCut(row: Row, pieces: readonly Buffer[]): Promise<void> {
@@ -132,6 +158,12 @@ async function sendCut(row: Row, pieces: readonly Buffer[]): Promise<void> {
       await waitUntil('the end of the connection', () => closed)
       return
     }
+    if (row.overStream === 'two-messages') {
+      // What the second one leaves over makes the stream unreadable for a ping.
+      await waitUntil('both answers', () => finalStatuses(heard).length === 2)
+      expect(finalStatuses(heard).some(isRefusalOfForm)).toBe(false)
+      return
+    }
     socket.write(ping('TCP'))
     await expectOutcome(
       row,
@@ -153,12 +185,7 @@ async function expectOutcome(
   mayStop = (): boolean => false,
 ): Promise<void> {
   const silenceAllowed = row.expect.some(outcome => isSilent(outcome, row.start))
-  const statuses = (): number[] =>
-    heard()
-      .map(readSip)
-      .filter(isAnswerToCase)
-      .map(statusOf)
-      .filter(status => status >= 200)
+  const statuses = (): number[] => finalStatuses(heard())
   try {
     await waitUntil('the answers', () => {
       return mayStop() || (heard().some(isPong) && (silenceAllowed || statuses().length > 0))
@@ -177,12 +204,25 @@ async function expectOutcome(
     ).toBe(true)
 }
 
+/** Final answers to the case itself. */
+function finalStatuses(heard: readonly string[]): number[] {
+  return heard
+    .map(readSip)
+    .filter(isAnswerToCase)
+    .map(statusOf)
+    .filter(status => status >= 200)
+}
+
+function isRefusalOfForm(status: number): boolean {
+  return [400, 416, 420, 505].includes(status)
+}
+
 function isSilent(outcome: Outcome, start: TortureCase['start']): boolean {
   return outcome === 'dropped' || (outcome === 'handled' && start === 'response')
 }
 
 function allows(outcome: Outcome, start: TortureCase['start'], status: number): boolean {
-  if (outcome === 'handled') return start === 'request' && ![400, 416, 420, 505].includes(status)
+  if (outcome === 'handled') return start === 'request' && !isRefusalOfForm(status)
   return outcome === status
 }
 

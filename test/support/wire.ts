@@ -40,8 +40,9 @@ export async function openUdp(port: number, localPort = 0): Promise<Wire> {
 export async function openTcp(port: number): Promise<Wire & { readonly socket: Socket }> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   await once(socket, 'connect')
-  // A reset is an ending like any other; whoever cares listens to onClose.
+  // A reset is an ending like any other; whoever cares listens to onClose. It is only seen by those who read.
   socket.on('error', () => undefined)
+  socket.resume()
   return {
     token: 'TCP',
     local: `127.0.0.1:${String(socket.localPort)}`,
