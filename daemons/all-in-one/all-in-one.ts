@@ -68,6 +68,8 @@ interface Base {
   readonly environment: EmbeddedEnvironment
   /** Closes in reverse order what has been opened. */
   readonly opened: AsyncDisposableStack
+  /** When transactions in flight are cut off (Unix ms); it counts from when it is first asked for. */
+  readonly drainedBy: () => number
 }
 
 /**
@@ -102,6 +104,7 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
   const log = openLog(options.logLevel)
   const clock = new TimerWheel(error => log.error('a timer failed', { error }))
   opened.defer(() => clock.close())
+  let drainedBy: number | undefined
   const environment = await openEmbedded({ dir: options.dataDir })
   opened.defer(() => environment.close())
   return {
@@ -113,6 +116,7 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
     log,
     environment,
     opened,
+    drainedBy: () => (drainedBy ??= clock.now() + DRAIN),
   }
 }
 
@@ -161,7 +165,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
     { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, bgcfRoutes: [] },
     { ...around, homestead, registrations, challenges, timers },
   )
-  opened.defer(() => sprout.close(clock.now() + DRAIN))
+  opened.defer(() => sprout.close(base.drainedBy()))
   sip.sprout = sprout
 
   const bono = await startBono(
@@ -181,6 +185,6 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
       secret: await keptSecret(environment, 'flows'),
     },
   )
-  opened.defer(() => bono.close(clock.now() + DRAIN))
+  opened.defer(() => bono.close(base.drainedBy()))
   sip.bono = bono
 }
