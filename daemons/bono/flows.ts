@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { millis, seconds, type Clock, type Timer } from '../../lib/kit/clock.ts'
+import { detached } from '../../lib/kit/text.ts'
 import type { Impu } from '../../lib/ims/identity.ts'
 import { randomText } from '../../lib/sip/branch.ts'
 import type { Flow } from '../../lib/sip/transport/flow.ts'
@@ -8,6 +9,7 @@ import type { FlowIdentity, FlowStore } from '../../lib/store/flow-store.ts'
 /** How long a UDP flow without an identity is remembered. */
 const IDLE = seconds(600)
 const TOKEN_LENGTH = 10
+const MOST_ROUTES = 100
 
 /** A client as the edge knows it: one flow and the identities that have registered over it. */
 export class ClientFlow {
@@ -67,9 +69,25 @@ export class FlowTable {
   readonly #options: FlowTableOptions
   readonly #byFlow = new Map<Flow, ClientFlow>()
   readonly #byToken = new Map<string, ClientFlow>()
+  /** Flows of an earlier process that have not been seen again: only they are looked up in the store. */
+  readonly #earlier: Set<string>
+  /** Service-Routes are few and shared by all clients. */
+  readonly #routes = new Map<string, readonly string[]>()
 
   constructor(options: FlowTableOptions) {
     this.#options = options
+    this.#earlier = new Set(options.store.tokens())
+  }
+
+  /** One array for all identities that have the same Service-Route. */
+  sharedRoute(route: readonly string[]): readonly string[] {
+    const name = route.join(',')
+    const known = this.#routes.get(name)
+    if (known !== undefined) return known
+    if (this.#routes.size >= MOST_ROUTES) this.#routes.clear()
+    const own = route.map(detached)
+    this.#routes.set(detached(name), own)
+    return own
   }
 
   get size(): number {
@@ -79,7 +97,7 @@ export class FlowTable {
   /** The client behind a flow, if one has registered over it. */
   find(flow: Flow): ClientFlow | undefined {
     const known = this.#byFlow.get(flow)
-    if (known !== undefined || flow.transport !== 'UDP') return known
+    if (known !== undefined || flow.transport !== 'UDP' || this.#earlier.size === 0) return known
     return this.#restore(this.#udpToken(flow), flow)
   }
 
@@ -113,6 +131,7 @@ export class FlowTable {
   }
 
   #restore(token: string, flow: Flow | undefined): ClientFlow | undefined {
+    if (!this.#earlier.delete(token)) return undefined
     const stored = this.#options.store.load(token)
     const [first] = stored
     if (first === undefined) return undefined

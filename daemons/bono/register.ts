@@ -1,13 +1,8 @@
 import { impuOf } from '../../lib/ims/identity.ts'
-import { credentialsOf, hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
+import { detached } from '../../lib/kit/text.ts'
+import { hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
 import type { ServerExchange } from '../../lib/sip/exchange.ts'
-import {
-  authParam,
-  formatCredentials,
-  isDigest,
-  withAuthParam,
-  withoutAuthParam,
-} from '../../lib/sip/credentials.ts'
+import { formatCredentials, parseCredentials, withoutAuthParam } from '../../lib/sip/credentials.ts'
 import { forward } from '../../lib/sip/forward.ts'
 import { H } from '../../lib/sip/header-names.ts'
 import type { SipRequest, SipResponse } from '../../lib/sip/message.ts'
@@ -63,26 +58,34 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Edge): SipRe
  * challenge and is taken out. `no` is never said: the S-CSCF would understand a wish for AKA.
  */
 function markedAuthorization(request: SipRequest, client: ClientFlow, edge: Edge): string | undefined {
-  const credentials = credentialsOf(request)
-  const mark = integrityMark(request, client, edge, credentials && authParam(credentials, 'response'))
-  if (credentials === undefined) {
+  const given = request.headers.get(H.Authorization)
+  const mark = integrityMark(request, client, edge, given)
+  if (given === undefined) {
     if (mark !== 'ip-assoc-yes') return undefined
     const username = request.to?.uri.replace(/^sips?:/, '').replace(/;.*/, '') ?? ''
     return `Digest username="${username}", integrity-protected=ip-assoc-yes`
   }
-  if (!isDigest(credentials)) return undefined
-  const own = withoutAuthParam(credentials, 'integrity-protected')
-  return formatCredentials(mark === undefined ? own : withAuthParam(own, 'integrity-protected', mark, false))
+  const own = withoutClaim(given)
+  return mark === undefined ? own : `${own},integrity-protected=${mark}`
+}
+
+/** Parsed only if there is something to take out. Malformed credentials go on for the registrar to refuse. */
+function withoutClaim(authorization: string): string {
+  if (!authorization.toLowerCase().includes('integrity-protected')) return authorization
+  const credentials = parseCredentials(authorization)
+  return credentials === undefined
+    ? authorization.replace(/integrity-protected/gi, 'x-claim')
+    : formatCredentials(withoutAuthParam(credentials, 'integrity-protected'))
 }
 
 function integrityMark(
   request: SipRequest,
   client: ClientFlow,
   edge: Edge,
-  response: string | undefined,
+  authorization: string | undefined,
 ): 'ip-assoc-yes' | 'ip-assoc-pending' | undefined {
   if (client.identity(registeredImpu(request), edge.node.clock.now()) !== undefined) return 'ip-assoc-yes'
-  return response !== undefined && response !== '' ? 'ip-assoc-pending' : undefined
+  return authorization !== undefined && /\bresponse\s*=\s*"[^"]/i.test(authorization) ? 'ip-assoc-pending' : undefined
 }
 
 async function noteIdentities(
@@ -95,7 +98,7 @@ async function noteIdentities(
   if (path === undefined || !path.includes(`:${client.token}@`)) return
   const associated = response.headers.list(H['P-Associated-URI'])
   const names = associated.length > 0 ? associated : [`<${request.to?.uri ?? ''}>`]
-  const serviceRoute = response.headers.list(H['Service-Route'])
+  const serviceRoute = edge.flows.sharedRoute(response.headers.list(H['Service-Route']))
   const lifetime = longestLifetime(response)
   const expiresAt = edgeExpiry(edge.node.clock.now(), lifetime)
   const identities: FlowIdentity[] = []
@@ -106,7 +109,17 @@ async function noteIdentities(
     const { token, flow } = client
     const { remoteAddress: address, remotePort: port } = flow
     const point = flow.local.name ?? ''
-    identities.push({ token, address, port, point, impu, asserted, serviceRoute, expiresAt, isDefault: index === 0 })
+    identities.push({
+      token,
+      address,
+      port,
+      point,
+      impu: detached(impu),
+      asserted: detached(asserted),
+      serviceRoute,
+      expiresAt,
+      isDefault: index === 0,
+    })
   })
   if (lifetime > 0) await edge.flows.authorise(client, identities)
   else await edge.flows.revoke(client, identities.map(identity => identity.impu))

@@ -1,6 +1,7 @@
+import { detached } from '../kit/text.ts'
 import { H } from '../sip/header-names.ts'
 import type { SipRequest } from '../sip/message.ts'
-import { parseParams } from '../sip/params.ts'
+import { param, withoutParam } from '../sip/params.ts'
 import { unquote } from '../sip/scan.ts'
 import { parseUri, uriParam } from '../sip/uri.ts'
 import { parseContact, parseDeltaSeconds, type Contact } from '../sip/values.ts'
@@ -13,7 +14,8 @@ export interface AskedContact {
   /** Granted lifetime in seconds; 0 removes the binding. */
   readonly expires: number
   readonly q: number
-  readonly params: Readonly<Record<string, string>>
+  /** From the first `;` on, without `expires` and `q`. */
+  readonly params: string
   readonly emergency: boolean
 }
 
@@ -23,6 +25,9 @@ export type Asked =
   | { readonly kind: 'remove-all' }
   | { readonly kind: 'contacts'; readonly contacts: readonly AskedContact[] }
   | { readonly kind: 'malformed'; readonly why: string }
+
+/** Contact parameters that are the registrar's own affair. */
+const OWN_PARAMS = ['expires', 'q', 'pub-gruu', 'temp-gruu']
 
 /** More contacts than any phone has; a registrar that keeps them all would be a store for strangers. */
 const MOST_CONTACTS = 32
@@ -65,28 +70,23 @@ function askedContact(
 ): AskedContact | undefined {
   const uri = parseUri(contact.address.uri)
   if (uri?.kind !== 'sip') return undefined
-  const params: Record<string, string> = {}
-  for (const { name, value } of parseParams(contact.address.params) ?? []) {
-    const lower = name.toLowerCase()
-    if (lower !== 'expires' && lower !== 'q' && lower !== 'pub-gruu' && lower !== 'temp-gruu')
-      params[name] = value
-  }
+  const params = OWN_PARAMS.reduce(withoutParam, contact.address.params)
   const emergency = uriParam(uri, 'sos') !== undefined
   return {
-    key: (emergency ? 'sos' : '') + bindingKey(contact.address.uri, params),
-    uri: contact.address.uri,
+    key: detached((emergency ? 'sos' : '') + bindingKey(contact.address.uri, params)),
+    uri: detached(contact.address.uri),
     expires: Math.min(contact.expires ?? general ?? longest, longest),
     q: contact.q ?? 1,
-    params,
+    params: detached(params),
     emergency,
   }
 }
 
 /** An instance keeps its binding over address changes; with reg-id each of its flows has one (RFC 5626 §4.2). */
-function bindingKey(uri: string, params: Readonly<Record<string, string>>): string {
-  const instance = params['+sip.instance']
+function bindingKey(uri: string, params: string): string {
+  const instance = param(params, '+sip.instance')
   if (instance === undefined) return uri
-  const regId = params['reg-id']
+  const regId = param(params, 'reg-id')
   return regId === undefined ? unquote(instance) : `${unquote(instance)}:${regId}`
 }
 
@@ -98,19 +98,20 @@ export function withContacts(
   impi: string,
   now: number,
 ): RegistrationRecord {
-  const bindings = new Map(Object.entries(record.bindings))
-  const paths = request.headers.list(H.Path)
+  const bindings = [...record.bindings]
+  const paths = request.headers.list(H.Path).map(detached)
+  const callId = detached(request.callId)
+  const cseq = request.cseq?.number ?? 0
   for (const { key, uri, expires, q, params, emergency } of contacts) {
+    const at = bindings.findIndex(binding => binding.key === key)
     if (expires === 0) {
-      bindings.delete(key)
+      if (at >= 0) bindings.splice(at, 1)
       continue
     }
     const expiresAt = now + expires * 1000
-    const cseq = request.cseq?.number ?? 0
-    const { callId } = request
-    bindings.set(key, { uri, callId, cseq, expiresAt, q, params, paths, impi, emergency })
+    bindings[at < 0 ? bindings.length : at] = { key, uri, callId, cseq, expiresAt, q, params, paths, impi, emergency }
   }
-  return { ...record, bindings: Object.fromEntries(bindings) }
+  return { ...record, bindings }
 }
 
 /**
@@ -123,33 +124,27 @@ export function withoutOwnContacts(record: RegistrationRecord, impi: string): Re
 
 /** The record without bindings that have expired. */
 export function withoutExpired(record: RegistrationRecord, now: number): RegistrationRecord {
-  for (const key in record.bindings) {
-    if ((record.bindings[key]?.expiresAt ?? 0) <= now)
-      return withBindings(record, binding => binding.expiresAt > now)
-  }
-  return record
+  const expired = record.bindings.some(binding => binding.expiresAt <= now)
+  return expired ? withBindings(record, binding => binding.expiresAt > now) : record
 }
 
 /** The record without the named binding. */
 export function withoutBinding(record: RegistrationRecord, key: string): RegistrationRecord {
-  const { [key]: _, ...bindings } = record.bindings
-  return { ...record, bindings }
+  return withBindings(record, binding => binding.key !== key)
 }
 
 function withBindings(record: RegistrationRecord, keep: (binding: Binding) => boolean): RegistrationRecord {
-  const bindings = Object.fromEntries(Object.entries(record.bindings).filter(([, binding]) => keep(binding)))
-  return { ...record, bindings }
+  return { ...record, bindings: record.bindings.filter(keep) }
 }
 
 export function isEmpty(record: RegistrationRecord): boolean {
-  for (const _ in record.bindings) return false
-  return true
+  return record.bindings.length === 0
 }
 
 /** When the next binding or subscription expires, Unix ms; undefined if there is none. */
 export function nextExpiry(record: RegistrationRecord): number | undefined {
   let next: number | undefined
-  for (const { expiresAt } of [...Object.values(record.bindings), ...Object.values(record.subscriptions)]) {
+  for (const { expiresAt } of [...record.bindings, ...Object.values(record.subscriptions)]) {
     if (next === undefined || expiresAt < next) next = expiresAt
   }
   return next
@@ -157,7 +152,7 @@ export function nextExpiry(record: RegistrationRecord): number | undefined {
 
 /** A record of a set that has not registered yet. */
 export function emptyRecord(associatedUris: readonly string[], scscfUri: string): RegistrationRecord {
-  return { bindings: {}, subscriptions: {}, associatedUris, notifyCseq: 1, scscfUri }
+  return { bindings: [], subscriptions: {}, associatedUris, notifyCseq: 1, scscfUri }
 }
 
 /** A binding as a Contact value of the 200, with the seconds it has left (RFC 3261 §10.3 step 8). */
@@ -165,9 +160,5 @@ export function formatBinding(binding: Binding, now: number): string {
   let text = `<${binding.uri}>`
   if (binding.q !== 1) text += `;q=${binding.q}`
   text += `;expires=${Math.max(0, Math.ceil((binding.expiresAt - now) / 1000))}`
-  for (const name in binding.params) {
-    const value = binding.params[name] ?? ''
-    text += value === '' ? `;${name}` : `;${name}=${value}`
-  }
-  return text
+  return text + binding.params
 }

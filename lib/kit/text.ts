@@ -7,5 +7,5 @@
  * @param text one character an octet, as everything that came over SIP
  */
 export function detached<T extends string>(text: T): T {
-  return Buffer.from(text, 'latin1').latin1Slice() as T
+  return Buffer.from(text, 'latin1').toString('latin1') as T
 }

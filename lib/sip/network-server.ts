@@ -60,6 +60,12 @@ export class NetworkServer implements ServerExchange {
     this.#transaction.respond(response)
   }
 
+  /** A stream may have been opened again since; a datagram comes from the same socket. */
+  isFrom(flow: Flow): boolean {
+    if (flow === this.flow) return true
+    return flow.reliable && this.flow.reliable && flow.remoteAddress === this.flow.remoteAddress
+  }
+
   /** The caller's CANCEL has come. */
   cancel(cancel: SipRequest): void {
     if (!this.#transaction.open || this.cancelled !== undefined) return

@@ -174,7 +174,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   ): ClientExchange {
     const exchange = new LocalExchange(forHop(request, localVia(as), limits), target.point, listener)
     // Not at once: the sender has not got its client exchange yet, and an answer must not come before that.
-    queueMicrotask(() => this.#run(target, exchange))
+    void Promise.resolve().then(() => this.#run(target, exchange))
     return exchange
   }
 
@@ -321,11 +321,10 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
 
   #receiveCancel(cancel: SipRequest, via: Via, flow: Flow): void {
     const invite = this.#servers.get(transactionKey(cancel, via, 'INVITE'))
-    // RFC 3261 §22.1: whoever cancels must be the hop that invited.
-    const sameHop = (invite?.outlet as Flow | undefined)?.remoteAddress === flow.remoteAddress
-    const status = invite === undefined ? 481 : sameHop ? 200 : 403
+    const inviter = invite?.user
+    const status = invite === undefined ? 481 : inviter === undefined || inviter.isFrom(flow) ? 200 : 403
     this.#refuse(cancel, flow, status, undefined)
-    if (status === 200) invite?.user?.cancel(cancel)
+    if (status === 200) inviter?.cancel(cancel)
   }
 
   /** Where responses go (RFC 3261 §18.2.2, RFC 3581 §4): back over the flow, or to the port the Via names. */

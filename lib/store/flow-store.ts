@@ -23,6 +23,8 @@ export interface FlowIdentity {
  * A resolved `put` survives the death of the process.
  */
 export interface FlowStore {
+  /** Every flow that is known now. */
+  tokens(): Iterable<string>
   /** All identities of a flow that have not expired. */
   load(token: string): readonly FlowIdentity[]
   put(identities: readonly FlowIdentity[]): Promise<void>

@@ -1,5 +1,7 @@
 /** One contact of a registered user, with what is needed to reach it. */
 export interface Binding {
+  /** Names it within its record: the contact's instance and flow, or its URI. */
+  readonly key: string
   /** The Contact URI as registered. */
   readonly uri: string
   readonly callId: string
@@ -8,8 +10,8 @@ export interface Binding {
   readonly expiresAt: number
   /** q value, 0 to 1. */
   readonly q: number
-  /** Contact header parameters without `expires` and `q`; a valueless one has ''. Quotes are kept. */
-  readonly params: Readonly<Record<string, string>>
+  /** Contact header parameters without `expires` and `q`, as text from the first `;` on, or ''. */
+  readonly params: string
   /** Path header values, topmost first, each a name-addr. */
   readonly paths: readonly string[]
   readonly impi: string
@@ -31,7 +33,8 @@ export interface Subscription {
 
 /** Everything known about the registration of one implicit registration set; its key is the default IMPU. */
 export interface RegistrationRecord {
-  readonly bindings: Readonly<Record<string, Binding>>
+  /** In the order in which they were first registered; no key twice. */
+  readonly bindings: readonly Binding[]
   readonly subscriptions: Readonly<Record<string, Subscription>>
   /** All identities of the set, default first; barred ones are marked by the profile, not here. */
   readonly associatedUris: readonly string[]

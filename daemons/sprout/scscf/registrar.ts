@@ -1,4 +1,5 @@
 import { millis } from '../../../lib/kit/clock.ts'
+import { CwError } from '../../../lib/kit/errors.ts'
 import type { Answer, ChargingAddresses, RegistrationData } from '../../../lib/ims/homestead.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
 import { associatedUris, defaultImpuOf } from '../../../lib/ims/registered-set.ts'
@@ -19,6 +20,7 @@ import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { HeaderEdit } from '../../../lib/sip/headers.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
+import { param } from '../../../lib/sip/params.ts'
 import { sipUriOf } from '../../../lib/sip/routing.ts'
 import { uriParam } from '../../../lib/sip/uri.ts'
 import type { RegistrationRecord } from '../../../lib/store/registration-store.ts'
@@ -95,11 +97,9 @@ function describe(
   for (const path of request.headers.lines(H.Path)) headers.append(H.Path, path)
   headers.append(H.Supported, 'outbound')
   let outboundFlow = false
-  for (const key in record.bindings) {
-    const binding = record.bindings[key]
-    if (binding === undefined) continue
+  for (const binding of record.bindings) {
     headers.append(H.Contact, formatBinding(binding, now))
-    outboundFlow ||= binding.params['+sip.instance'] !== undefined && binding.params['reg-id'] !== undefined
+    outboundFlow ||= param(binding.params, '+sip.instance') !== undefined && param(binding.params, 'reg-id') !== undefined
   }
   if (outboundFlow && firstPathIsOutbound(request) && supports(request.headers, 'outbound')) {
     headers.append(H.Require, 'outbound')
@@ -122,7 +122,7 @@ interface Change {
 }
 
 /**
- * Changes a record by compare-and-set, however many do so at once, and sets its timer.
+ * Changes a record by compare-and-set, however many do so at once, and has it looked at when something expires.
  *
  * @returns undefined if the store would not take it
  */
@@ -137,43 +137,52 @@ async function update(
     const before = stored?.value ?? emptyRecord([], core.scscfUri)
     const after = withoutExpired(change(stored?.value, now), now)
     if (after === stored?.value || (stored === undefined && isEmpty(after))) return { before, after }
-    const done = isEmpty(after) && Object.keys(after.subscriptions).length === 0
-    const result = !done
-      ? await core.registrations.put(impu, after, stored?.version)
-      : stored === undefined
-        ? 'removed'
-        : await core.registrations.remove(impu, stored.version)
-    if (result === 'conflict') continue
-    await setTimer(core, impu, after, now)
-    return { before, after }
+    const next = nextExpiry(after)
+    const written = [
+      next !== undefined
+        ? core.registrations.put(impu, after, stored?.version)
+        : stored === undefined
+          ? Promise.resolve('removed' as const)
+          : core.registrations.remove(impu, stored.version),
+      watchFrom(core, impu, nextExpiry(before), next, now),
+    ] as const
+    const [result] = await Promise.all(written)
+    if (result !== 'conflict') return { before, after }
   }
   core.log.error('a registration record changes too often to be written', { impu })
   return undefined
 }
 
-async function setTimer(core: Core, impu: Impu, record: RegistrationRecord, now: number): Promise<void> {
-  const next = nextExpiry(record)
+/** A renewal leaves the timer as it is: when it pops, it looks again and is set for what then expires next. */
+async function watchFrom(
+  core: Core,
+  impu: Impu,
+  before: number | undefined,
+  next: number | undefined,
+  now: number,
+): Promise<void> {
   if (next === undefined) await core.timers.cancel(EXPIRY, impu)
-  else await core.timers.set(EXPIRY, impu, millis(next - now), impu)
+  else if (before === undefined || next < before) await core.timers.set(EXPIRY, impu, millis(next - now), impu)
 }
 
 /** Removes bindings when their time is over; the HSS hears of it when none is left (TS 24.229 §5.4.1.5). */
 export function watchExpiry(core: Core): void {
   core.timers.onPop(EXPIRY, async pop => {
     const impu = pop.opaque as Impu
-    const stored = await core.registrations.get(impu)
-    if (stored === undefined) return
-    const change = await update(core, impu, record => ({ ...(record ?? stored.value) }))
-    if (change !== undefined && isEmpty(change.after)) {
-      await core.homestead.registrationData(impu, { type: 'dereg-timeout', serverName: core.scscfUri })
-    }
+    const change = await update(core, impu, record => record ?? emptyRecord([], core.scscfUri))
+    if (change === undefined) throw new CwError('STORE_FAILED', `the registration of ${impu} could not be looked at`)
+    const next = nextExpiry(change.after)
+    if (next !== undefined) await core.timers.set(EXPIRY, impu, millis(next - core.clock.now()), impu)
+    else if (!isEmpty(change.before)) await tellGone(core, impu)
   })
 }
 
 /** Forgets a binding whose flow is gone (RFC 5626 §5.3, 430). */
 export async function forgetBinding(core: Core, impu: Impu, key: string): Promise<void> {
   const change = await update(core, impu, record => withoutBinding(record ?? emptyRecord([], core.scscfUri), key))
-  if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before)) {
-    await core.homestead.registrationData(impu, { type: 'dereg-timeout', serverName: core.scscfUri })
-  }
+  if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before)) await tellGone(core, impu)
+}
+
+async function tellGone(core: Core, impu: Impu): Promise<void> {
+  await core.homestead.registrationData(impu, { type: 'dereg-timeout', serverName: core.scscfUri })
 }

@@ -93,7 +93,7 @@ async function toContacts(
 ): Promise<void> {
   const stored = await core.registrations.get(served.setName)
   const now = core.clock.now()
-  const targets = targetsOf(stored?.value.bindings ?? {}, served, now)
+  const targets = targetsOf(stored?.value.bindings ?? [], served, now)
   if (targets.length === 0) return core.answer(exchange, 480)
 
   const edit = request.headers.edit().set(H['P-Called-Party-ID'], `<${impu}>`)
@@ -101,11 +101,11 @@ async function toContacts(
   const shared = edit.done()
   const forks: Fork[] = []
   const keys: string[] = []
-  for (const [key, binding] of targets) {
+  for (const binding of targets) {
     const fork = forkTo(binding, request.with(shared, binding.uri))
     if (fork === undefined) continue
     forks.push(fork)
-    keys.push(key)
+    keys.push(binding.key)
   }
   const [first] = forks
   if (first === undefined) return core.answer(exchange, 480)
@@ -124,16 +124,11 @@ async function toContacts(
 }
 
 /** The contacts that ring: at most ten, by q, then by how fresh they are. */
-function targetsOf(
-  bindings: Readonly<Record<string, Binding>>,
-  served: Served,
-  now: number,
-): (readonly [string, Binding])[] {
-  const targets = Object.entries(bindings).filter(
-    ([, binding]) => binding.expiresAt > now && (!served.emergencyOnly || binding.emergency),
-  )
-  if (targets.length > 1) targets.sort(([, a], [, b]) => b.q - a.q || b.expiresAt - a.expiresAt)
-  return targets.slice(0, MOST_FORKS)
+function targetsOf(bindings: readonly Binding[], served: Served, now: number): readonly Binding[] {
+  return bindings
+    .filter(binding => binding.expiresAt > now && (!served.emergencyOnly || binding.emergency))
+    .sort((a, b) => b.q - a.q || b.expiresAt - a.expiresAt)
+    .slice(0, MOST_FORKS)
 }
 
 /** The way to a contact is the Path it registered over (RFC 3327 §5.3). */

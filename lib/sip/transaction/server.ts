@@ -1,5 +1,6 @@
 import { millis, type Clock, type Duration, type Timer } from '../../kit/clock.ts'
 import type { SipRequest, SipResponse } from '../message.ts'
+import type { Flow } from '../transport/flow.ts'
 import type { Outlet } from './client.ts'
 import {
   INVITE_SERVER,
@@ -24,6 +25,8 @@ export interface ServerSurroundings {
 
 /** Who works on the answer, and hears when it is not wanted any more. */
 export interface ServerUser {
+  /** Whoever cancels must be the hop that invited (RFC 3261 §22.1). */
+  isFrom(flow: Flow): boolean
   cancel(cancel: SipRequest): void
 }
 

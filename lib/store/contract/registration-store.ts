@@ -8,18 +8,19 @@ const ALICE = 'sip:alice@example.com'
 /** A record with one binding, which expires then (Unix time in milliseconds). */
 export function recordUntil(expiresAt: number, change: Partial<RegistrationRecord> = {}): RegistrationRecord {
   const binding: Binding = {
+    key: 'urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF:1',
     uri: 'sip:alice@192.0.2.1:5060;transport=tcp',
     callId: 'a84b4c76e66710@192.0.2.1',
     cseq: 1,
     expiresAt,
     q: 1,
-    params: { '+sip.instance': '"<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>"', 'reg-id': '1', ob: '' },
+    params: ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>";reg-id=1;ob',
     paths: ['<sip:token@192.0.2.9:5058;transport=TCP;lr;ob>'],
     impi: 'alice@example.com',
     emergency: false,
   }
   return {
-    bindings: { '<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>:1': binding },
+    bindings: [binding],
     subscriptions: {},
     associatedUris: [ALICE, 'tel:+16505550001'],
     notifyCseq: 1,

@@ -10,7 +10,7 @@ const store = new EmbeddedRegistrationStore(environment, new TestClock(0))
 async function keepWriting(impu: string): Promise<void> {
   for (let notifyCseq = 1; ; notifyCseq++) {
     const record: RegistrationRecord = {
-      bindings: {},
+      bindings: [],
       subscriptions: {},
       associatedUris: [impu],
       notifyCseq,

@@ -129,7 +129,7 @@ export class EmbeddedRegistrationStore implements RegistrationStore {
 
 function lastExpiry(record: RegistrationRecord): number {
   let last = 0
-  for (const key in record.bindings) last = Math.max(last, record.bindings[key]?.expiresAt ?? 0)
+  for (const { expiresAt } of record.bindings) last = Math.max(last, expiresAt)
   for (const key in record.subscriptions) last = Math.max(last, record.subscriptions[key]?.expiresAt ?? 0)
   return last
 }
