@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { startBono } from '../../daemons/bono/bono.ts'
 import { startHomestead } from '../../daemons/homestead/homestead.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
+import { UNANSWERED_CHALLENGE } from '../../daemons/sprout/scscf/authentication.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { scscfUriOf } from '../../lib/config/names.ts'
 import { portsAt, type CorePorts } from '../../lib/config/ports.ts'
@@ -157,7 +158,7 @@ async function sprout(base: Base): Promise<Started> {
     clock,
     log,
     environment,
-    volatileTopics: ['authentication-timeout'],
+    volatileTopics: [UNANSWERED_CHALLENGE],
   })
   const running = await startSprout(
     {

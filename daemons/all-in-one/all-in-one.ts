@@ -22,6 +22,7 @@ import { InProcessTimers } from '../../lib/timers/in-process.ts'
 import { startBono } from '../bono/bono.ts'
 import { startHomer } from '../homer/homer.ts'
 import { startHomestead, type RunningHomestead } from '../homestead/homestead.ts'
+import { UNANSWERED_CHALLENGE } from '../sprout/scscf/authentication.ts'
 import { startSprout } from '../sprout/sprout.ts'
 import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
 
@@ -52,9 +53,6 @@ export interface AllInOne {
 
 /** Transactions in flight get this long when the core is told to stop. A telephone that rings would take minutes. */
 const DRAIN = seconds(5)
-
-/** Challenges die with the process, and with them the wait for their answers. */
-const VOLATILE_TOPICS = ['authentication-timeout']
 
 /** What every part of the core stands on. */
 interface Base {
@@ -156,7 +154,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const around = { clock, log, resolver, net: new LocalNet() }
   const node = { homeDomains: [options.domain] as const, localHost: uriHost(inner) }
 
-  const timers = new InProcessTimers({ clock, log, environment, volatileTopics: VOLATILE_TOPICS })
+  const timers = new InProcessTimers({ clock, log, environment, volatileTopics: [UNANSWERED_CHALLENGE] })
   opened.defer(() => timers.close())
   const registrations = new EmbeddedRegistrationStore(environment, clock)
   opened.defer(() => registrations.close())

@@ -1,20 +1,20 @@
+import type { Clock } from '../../lib/kit/clock.ts'
 import { impuOf } from '../../lib/ims/identity.ts'
 import { withSessionAnswer, withSessionExpires } from '../../lib/ims/session-timer.ts'
 import { newTag } from '../../lib/sip/branch.ts'
-import type { NextHop, ServerExchange } from '../../lib/sip/exchange.ts'
+import type { NextHop, Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { forward, forwardAck, type Fork } from '../../lib/sip/forward.ts'
 import { H } from '../../lib/sip/header-names.ts'
 import type { HeaderEdit } from '../../lib/sip/headers.ts'
 import { responseTo, type SipRequest, type SipResponse } from '../../lib/sip/message.ts'
 import { parseNameAddr } from '../../lib/sip/name-addr.ts'
-import type { SipNode } from '../../lib/sip/node.ts'
 import { nextHopOf, topRoute } from '../../lib/sip/routing.ts'
 import { parseUri, uriParam, type SipUri } from '../../lib/sip/uri.ts'
 import { parseMaxForwards } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
 import type { ClientFlow, FlowTable } from './flows.ts'
 import type { BonoOptions } from './options.ts'
-import { register } from './register.ts'
+import { register, type RegistrationEdge } from './register.ts'
 import { removeClaims, removeSecrets, responseForClient, responseFromClient } from './trust.ts'
 
 /** Requests that neither make nor refresh a dialog, so that a Record-Route in them would mean nothing. */
@@ -26,9 +26,9 @@ const NO_RECORD_ROUTE = new Set(['ACK', 'BYE', 'CANCEL', 'PRACK'])
  * What comes from outside is checked, stripped of what only the core may say, and given an asserted identity; what
  * goes outside is stripped of what is the core's business. Each dialog runs through two Record-Routes, one a side.
  */
-export class Edge {
+export class Edge implements RegistrationEdge {
   readonly options: BonoOptions
-  readonly node: SipNode
+  readonly node: Sender & { readonly clock: Clock }
   readonly flows: FlowTable
   /** This node as the core sees it, `host:port`. */
   readonly coreName: string
@@ -36,7 +36,7 @@ export class Edge {
   readonly upstreamRoute: string
   readonly upstreamHop: NextHop
 
-  constructor(options: BonoOptions, node: SipNode, flows: FlowTable) {
+  constructor(options: BonoOptions, node: Edge['node'], flows: FlowTable) {
     this.options = options
     this.node = node
     this.flows = flows
@@ -76,7 +76,8 @@ export class Edge {
       if (client === undefined) return this.refuse(exchange, 430)
       return this.#toClient(exchange, routed, client)
     }
-    if (top === undefined && this.#isOwnTarget(request)) return this.#passOn(exchange, request, this.upstreamHop)
+    if (top === undefined && this.#isOwnTarget(request))
+      return this.#passOn(exchange, request, this.upstreamHop)
     const hop = nextHopOf(routed)
     if (hop === undefined) return this.refuse(exchange, 416)
     if (this.options.trustedPeers.includes(hop.uri.host)) return this.#toTrunk(exchange, routed, hop)
@@ -219,7 +220,10 @@ export class Edge {
    * Takes our Routes off the top. Each dialog has two of them, one a side; the one with the token names the client's
    * flow.
    */
-  #withoutOwnRoutes(request: SipRequest): { readonly routed: SipRequest; readonly token: string | undefined } {
+  #withoutOwnRoutes(request: SipRequest): {
+    readonly routed: SipRequest
+    readonly token: string | undefined
+  } {
     let token: string | undefined
     let routed = request
     for (let taken = 0; taken < 2; taken++) {

@@ -1,28 +1,46 @@
 import { impuOf } from '../../lib/ims/identity.ts'
+import type { Clock } from '../../lib/kit/clock.ts'
 import { detached } from '../../lib/kit/text.ts'
 import { hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
-import type { ServerExchange } from '../../lib/sip/exchange.ts'
+import type { NextHop, Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { formatCredentials, parseCredentials, withoutAuthParam } from '../../lib/sip/credentials.ts'
 import { forward } from '../../lib/sip/forward.ts'
 import { H } from '../../lib/sip/header-names.ts'
+import type { HeaderEdit } from '../../lib/sip/headers.ts'
 import type { SipRequest, SipResponse } from '../../lib/sip/message.ts'
 import { restOfList } from '../../lib/sip/list.ts'
 import { parseNameAddr } from '../../lib/sip/name-addr.ts'
 import { parseUri } from '../../lib/sip/uri.ts'
 import { parseContact, parseDeltaSeconds } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
-import type { Edge } from './edge.ts'
-import { edgeExpiry, type ClientFlow } from './flows.ts'
+import { edgeExpiry, type ClientFlow, type FlowTable } from './flows.ts'
+import type { BonoOptions } from './options.ts'
 import { removeClaims, responseForClient } from './trust.ts'
 
 /** Lifetime of a binding whose 200 does not say, in seconds. */
 const DEFAULT_EXPIRES = 300
 
+/** What a registration needs of the edge it comes through. */
+export interface RegistrationEdge {
+  readonly options: BonoOptions
+  readonly node: Sender & { readonly clock: Clock }
+  readonly flows: FlowTable
+  /** This node as the core sees it, `host:port`. */
+  readonly coreName: string
+  /** Where requests enter the core, as a Route and as a next hop. */
+  readonly upstreamRoute: string
+  readonly upstreamHop: NextHop
+  /** Answers without forwarding. */
+  refuse(exchange: ServerExchange, status: number): void
+  /** Adds P-Charging headers, where charging is configured. */
+  addCharging(edit: HeaderEdit, request: SipRequest): void
+}
+
 /**
  * A client registers (TS 24.229 §5.2.2): its request goes to the core with a Path back to its flow; when the core
  * accepts it, the flow may speak for the identities of the answer.
  */
-export async function register(exchange: ServerExchange, edge: Edge): Promise<void> {
+export async function register(exchange: ServerExchange, edge: RegistrationEdge): Promise<void> {
   const { flow, request } = exchange
   if (flow === undefined) return edge.refuse(exchange, 405)
   if (hasEmergencyContact(request)) return edge.refuse(exchange, 503)
@@ -39,7 +57,7 @@ export async function register(exchange: ServerExchange, edge: Edge): Promise<vo
   exchange.respond(responseForClient(outcome.response))
 }
 
-function towardsCore(request: SipRequest, client: ClientFlow, edge: Edge): SipRequest {
+function towardsCore(request: SipRequest, client: ClientFlow, edge: RegistrationEdge): SipRequest {
   const { options } = edge
   const edit = removeClaims(request.headers.edit()).remove(H.Route)
   const secure = request.to?.uri.startsWith('sips:') === true ? 'sips' : 'sip'
@@ -57,7 +75,11 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Edge): SipRe
  * Says in the credentials what this edge vouches for (TS 24.229 §5.2.2). A client's own word on it would save it the
  * challenge and is taken out. `no` is never said: the S-CSCF would understand a wish for AKA.
  */
-function markedAuthorization(request: SipRequest, client: ClientFlow, edge: Edge): string | undefined {
+function markedAuthorization(
+  request: SipRequest,
+  client: ClientFlow,
+  edge: RegistrationEdge,
+): string | undefined {
   const given = request.headers.get(H.Authorization)
   const mark = integrityMark(request, client, edge, given)
   if (given === undefined) {
@@ -81,18 +103,20 @@ function withoutClaim(authorization: string): string {
 function integrityMark(
   request: SipRequest,
   client: ClientFlow,
-  edge: Edge,
+  edge: RegistrationEdge,
   authorization: string | undefined,
 ): 'ip-assoc-yes' | 'ip-assoc-pending' | undefined {
   if (client.identity(registeredImpu(request), edge.node.clock.now()) !== undefined) return 'ip-assoc-yes'
-  return authorization !== undefined && /\bresponse\s*=\s*"[^"]/i.test(authorization) ? 'ip-assoc-pending' : undefined
+  return authorization !== undefined && /\bresponse\s*=\s*"[^"]/i.test(authorization)
+    ? 'ip-assoc-pending'
+    : undefined
 }
 
 async function noteIdentities(
   response: SipResponse,
   request: SipRequest,
   client: ClientFlow,
-  edge: Edge,
+  edge: RegistrationEdge,
 ): Promise<void> {
   const path = response.headers.top(H.Path)
   if (path === undefined || !path.includes(`:${client.token}@`)) return
@@ -122,7 +146,11 @@ async function noteIdentities(
     })
   })
   if (lifetime > 0) await edge.flows.authorise(client, identities)
-  else await edge.flows.revoke(client, identities.map(identity => identity.impu))
+  else
+    await edge.flows.revoke(
+      client,
+      identities.map(identity => identity.impu),
+    )
 }
 
 /** Only the first hop speaks for the client's flow (RFC 5626 §5.1). */

@@ -42,10 +42,14 @@ export function removeSecrets(edit: HeaderEdit): HeaderEdit {
 
 /** A response as a client may see it. */
 export function responseForClient(response: SipResponse): SipResponse {
-  return response.headers.hasAny(SECRETS) ? response.with(removeSecrets(response.headers.edit()).done()) : response
+  return response.headers.hasAny(SECRETS)
+    ? response.with(removeSecrets(response.headers.edit()).done())
+    : response
 }
 
 /** A client's response as the core may see it. */
 export function responseFromClient(response: SipResponse): SipResponse {
-  return response.headers.hasAny(CLAIMS) ? response.with(removeClaims(response.headers.edit()).done()) : response
+  return response.headers.hasAny(CLAIMS)
+    ? response.with(removeClaims(response.headers.edit()).done())
+    : response
 }

@@ -4,10 +4,9 @@ import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import { isHomeDomain, type UriContext } from '../../lib/ims/identity.ts'
 import { newTag } from '../../lib/sip/branch.ts'
-import type { ServerExchange } from '../../lib/sip/exchange.ts'
+import type { Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { forward, forwardAck, type Fork, type ForwardOptions, type Outcome } from '../../lib/sip/forward.ts'
 import { responseTo, type ResponseOptions, type SipRequest } from '../../lib/sip/message.ts'
-import type { SipNode } from '../../lib/sip/node.ts'
 import type { SipUri } from '../../lib/sip/uri.ts'
 import type { ChallengeStore } from '../../lib/store/challenge-store.ts'
 import type { RegistrationStore } from '../../lib/store/registration-store.ts'
@@ -21,7 +20,7 @@ export type FunctionName = 'icscf' | 'scscf' | 'bgcf'
 export interface CoreSurroundings {
   readonly clock: Clock
   readonly log: Log
-  readonly node: SipNode
+  readonly node: Sender
   readonly homestead: Homestead
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
@@ -33,7 +32,7 @@ export class Core implements CoreSurroundings {
   readonly options: SproutOptions
   readonly clock: Clock
   readonly log: Log
-  readonly node: SipNode
+  readonly node: Sender
   readonly homestead: Homestead
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
@@ -114,5 +113,10 @@ export class Core implements CoreSurroundings {
 
 /** Methods that can start a dialog, so that a proxy which wants to stay in it must say so. */
 export function startsDialog(request: SipRequest): boolean {
-  return request.method === 'INVITE' || request.method === 'SUBSCRIBE' || request.method === 'REFER' || request.method === 'NOTIFY'
+  return (
+    request.method === 'INVITE' ||
+    request.method === 'SUBSCRIBE' ||
+    request.method === 'REFER' ||
+    request.method === 'NOTIFY'
+  )
 }

@@ -47,7 +47,10 @@ const NAMES = Object.keys(FUNCTIONS) as readonly FunctionName[]
  *
  * @throws CwError PORT_IN_USE, PORT_NOT_PERMITTED, ADDRESS_NOT_LOCAL
  */
-export async function startSprout(options: SproutOptions, around: SproutSurroundings): Promise<RunningSprout> {
+export async function startSprout(
+  options: SproutOptions,
+  around: SproutSurroundings,
+): Promise<RunningSprout> {
   const { clock, net, resolver } = around
   const log = around.log.with({ daemon: 'sprout' })
   const node = new SipNode({ clock, timers: RFC_TIMERS, log, net, resolver })
@@ -59,7 +62,11 @@ export async function startSprout(options: SproutOptions, around: SproutSurround
       const service = { point: { name, host: localHost, port }, handle: dispatcher(name, core) }
       const outbound = name === 'scscf'
       await node.listen(events => UdpTransport.open({ address, port, name, events }), service, outbound)
-      await node.listen(events => TcpTransport.open({ address, port, name, events, clock }), service, outbound)
+      await node.listen(
+        events => TcpTransport.open({ address, port, name, events, clock }),
+        service,
+        outbound,
+      )
       net.announce(localHost, port, service)
       for (const uriPort of [0, port]) net.announce(`${name}.${sproutHostname}`, uriPort, service)
     }

@@ -109,7 +109,18 @@ export function withContacts(
       continue
     }
     const expiresAt = now + expires * 1000
-    bindings[at < 0 ? bindings.length : at] = { key, uri, callId, cseq, expiresAt, q, params, paths, impi, emergency }
+    bindings[at < 0 ? bindings.length : at] = {
+      key,
+      uri,
+      callId,
+      cseq,
+      expiresAt,
+      q,
+      params,
+      paths,
+      impi,
+      emergency,
+    }
   }
   return { ...record, bindings }
 }

@@ -19,7 +19,8 @@ export type BgcfChoice =
 export async function bgcf(exchange: ServerExchange, core: Core): Promise<void> {
   const { request } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
   const target = request.parsedUri
-  const choice = target === undefined ? { kind: 'no-route' as const } : chooseRoute(core.options.bgcfRoutes, target, core)
+  const choice =
+    target === undefined ? { kind: 'no-route' as const } : chooseRoute(core.options.bgcfRoutes, target, core)
   if (choice.kind === 'no-route') return core.answer(exchange, 404, { reason: 'No route to target' })
   let routed = request
   if (choice.kind === 'route') {
@@ -40,11 +41,16 @@ export async function bgcf(exchange: ServerExchange, core: Core): Promise<void> 
  * Longest number prefix for a routing number or a number, then the domain, then the default domain `*`. There is no
  * default for a routing number (sip.md §6.6, §13 row 19).
  */
-export function chooseRoute(routes: readonly BgcfRoute[], target: Uri, core: Pick<Core, 'uriContext'>): BgcfChoice {
+export function chooseRoute(
+  routes: readonly BgcfRoute[],
+  target: Uri,
+  core: Pick<Core, 'uriContext'>,
+): BgcfChoice {
   const routingNumber = numberParam(target, 'rn')
   const number = routingNumber ?? numberOf(target, core.uriContext)
   if (number !== undefined) {
-    const route = byNumber(routes, number) ?? (routingNumber === undefined ? byDomain(routes, '*') : undefined)
+    const route =
+      byNumber(routes, number) ?? (routingNumber === undefined ? byDomain(routes, '*') : undefined)
     return route === undefined ? { kind: 'no-route' } : { kind: 'route', route }
   }
   if (target.kind !== 'sip') return { kind: 'no-route' }

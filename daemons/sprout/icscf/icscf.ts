@@ -1,6 +1,11 @@
 import { classifyUri, defaultImpi, impuOf, type Impi, type Impu } from '../../../lib/ims/identity.ts'
 import type { Answer, ServerChoice } from '../../../lib/ims/homestead.ts'
-import { credentialsOf, hasEmergencyContact, isDeregistration, registeredImpu } from '../../../lib/ims/register-request.ts'
+import {
+  credentialsOf,
+  hasEmergencyContact,
+  isDeregistration,
+  registeredImpu,
+} from '../../../lib/ims/register-request.ts'
 import { authParam } from '../../../lib/sip/credentials.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import type { Outcome } from '../../../lib/sip/forward.ts'
@@ -61,15 +66,27 @@ async function registerAt(exchange: ServerExchange, request: SipRequest, core: C
 }
 
 /** REGISTER goes by its Request-URI, which becomes the S-CSCF's (§5.3.1.2). */
-function toScscf(exchange: ServerExchange, request: SipRequest, target: SipUri, core: Core): Promise<Outcome> {
+function toScscf(
+  exchange: ServerExchange,
+  request: SipRequest,
+  target: SipUri,
+  core: Core,
+): Promise<Outcome> {
   const headers = request.headers.edit().remove(H.Route).done()
   const rewritten = request.with(headers, formatUri(target))
-  return core.forward(exchange, [{ request: rewritten, hop: { via: 'uri', uri: target } }], 'icscf', { holdFinal: true })
+  return core.forward(exchange, [{ request: rewritten, hop: { via: 'uri', uri: target } }], 'icscf', {
+    holdFinal: true,
+  })
 }
 
 function mayTryAnother(outcome: Outcome): boolean {
   const { status } = outcome.response
-  return outcome.made === 'timeout' || outcome.made === 'unreachable' || (status >= 300 && status < 400) || status === 480
+  return (
+    outcome.made === 'timeout' ||
+    outcome.made === 'unreachable' ||
+    (status >= 300 && status < 400) ||
+    status === 480
+  )
 }
 
 function refusalOfStatus(answer: Answer<ServerChoice>): number | undefined {
@@ -87,7 +104,12 @@ function impiOf(request: SipRequest, impu: Impu, core: Core): Impi {
 
 // Everything else (§5.3.2)
 
-async function locate(exchange: ServerExchange, request: SipRequest, originating: boolean, core: Core): Promise<void> {
+async function locate(
+  exchange: ServerExchange,
+  request: SipRequest,
+  originating: boolean,
+  core: Core,
+): Promise<void> {
   const uri = originating ? originatingUser(request) : request.parsedUri
   const impu = uri === undefined ? undefined : impuOf(uri)
   if (uri === undefined || impu === undefined) return core.answer(exchange, 400)
@@ -120,12 +142,21 @@ function found(answer: Answer<ServerChoice>): boolean {
 }
 
 /** Nobody of ours: a number or a foreign address may be somebody elsewhere (sip.md §6.7). */
-function notOurs(exchange: ServerExchange, request: SipRequest, uri: Uri, originating: boolean, core: Core): Promise<void> | void {
+function notOurs(
+  exchange: ServerExchange,
+  request: SipRequest,
+  uri: Uri,
+  originating: boolean,
+  core: Core,
+): Promise<void> | void {
   const kind = classifyUri(uri, core.uriContext)
-  if (originating || kind === 'home-sip' || kind === 'local-sip' || kind === 'unknown') return core.answer(exchange, 404)
+  if (originating || kind === 'home-sip' || kind === 'local-sip' || kind === 'unknown')
+    return core.answer(exchange, 404)
   const routed = request.with(request.headers.edit().append(H.Route, core.bgcfRoute).done())
   const hop = nextHopOf(routed)
-  return hop === undefined ? core.answer(exchange, 500) : core.proxy(exchange, { request: routed, hop }, 'icscf')
+  return hop === undefined
+    ? core.answer(exchange, 500)
+    : core.proxy(exchange, { request: routed, hop }, 'icscf')
 }
 
 function originatingUser(request: SipRequest): Uri | undefined {
@@ -141,7 +172,8 @@ function originatingUser(request: SipRequest): Uri | undefined {
 function scscfOf(answer: Answer<ServerChoice>, core: Core): SipUri | 'none' | 'invalid' {
   if (!answer.ok) return 'none'
   const { scscf, mandatoryCapabilities } = answer.value
-  if (scscf === undefined && (mandatoryCapabilities === undefined || mandatoryCapabilities.length > 0)) return 'none'
+  if (scscf === undefined && (mandatoryCapabilities === undefined || mandatoryCapabilities.length > 0))
+    return 'none'
   const uri = parseUri(scscf ?? core.scscfUri)
   return uri?.kind === 'sip' ? uri : 'invalid'
 }

@@ -17,7 +17,8 @@ import type { Core } from '../core.ts'
 const CHALLENGE_LIFETIME = seconds(40)
 /** When the HSS is told that a challenge was not answered. */
 const UNANSWERED_AFTER = seconds(30)
-const UNANSWERED = 'authentication-timeout'
+/** Topic of the timers of challenges. Challenges die with the process, and with them the wait for their answers. */
+export const UNANSWERED_CHALLENGE = 'authentication-timeout'
 
 /** Who a REGISTER is from, as far as is proven. */
 export interface AuthenticatedUser {
@@ -30,7 +31,10 @@ export interface AuthenticatedUser {
  *
  * @returns undefined if the request has been answered
  */
-export async function authenticate(exchange: ServerExchange, core: Core): Promise<AuthenticatedUser | undefined> {
+export async function authenticate(
+  exchange: ServerExchange,
+  core: Core,
+): Promise<AuthenticatedUser | undefined> {
   const { request } = exchange
   const impu = registeredImpu(request)
   if (impu === undefined) return refuse(exchange, 404, core)
@@ -100,14 +104,23 @@ async function challenge(
   stale: boolean,
   core: Core,
 ): Promise<undefined> {
-  const answer = await core.homestead.authVector({ impi: user.impi, impu: user.impu, serverName: core.scscfUri })
+  const answer = await core.homestead.authVector({
+    impi: user.impi,
+    impu: user.impu,
+    serverName: core.scscfUri,
+  })
   if (!answer.ok) return refuse(exchange, answer.status === 503 || answer.status === 504 ? 504 : 403, core)
   const vector = answer.value
   // AKA vectors come from an HSS; the local store has passwords.
   if (vector.kind !== 'digest') return refuse(exchange, 403, core)
   const nonce = randomText(16)
   await core.challenges.put(user.impi, newChallenge(vector, nonce, user, core))
-  void core.timers.set(UNANSWERED, nonce, UNANSWERED_AFTER, JSON.stringify([user.impi, user.impu, nonce]))
+  void core.timers.set(
+    UNANSWERED_CHALLENGE,
+    nonce,
+    UNANSWERED_AFTER,
+    JSON.stringify([user.impi, user.impu, nonce]),
+  )
   core.answer(exchange, 401, {
     edit: headers => headers.append(H['WWW-Authenticate'], formatChallenge(vector, nonce, stale)),
   })
@@ -132,7 +145,11 @@ function newChallenge(
   }
 }
 
-function formatChallenge(vector: Extract<AuthVector, { kind: 'digest' }>, nonce: string, stale: boolean): string {
+function formatChallenge(
+  vector: Extract<AuthVector, { kind: 'digest' }>,
+  nonce: string,
+  stale: boolean,
+): string {
   const word = stale ? 'TRUE' : 'FALSE'
   return (
     `Digest realm=${quote(vector.realm)},nonce="${nonce}",opaque="${randomText(16)}",` +
@@ -142,10 +159,11 @@ function formatChallenge(vector: Extract<AuthVector, { kind: 'digest' }>, nonce:
 
 /** Tells the HSS of challenges that nobody answered (TS 24.229 §5.4.1.2.3). */
 export function watchUnanswered(core: Core): void {
-  core.timers.onPop(UNANSWERED, async pop => {
+  core.timers.onPop(UNANSWERED_CHALLENGE, async pop => {
     const [impi, impu, nonce] = JSON.parse(pop.opaque) as [Impi, Impu, string]
     const open = await core.challenges.get(impi, nonce)
-    if (open?.nonceCount === 1) await core.homestead.registrationData(impu, { type: 'dereg-auth-timeout', impi })
+    if (open?.nonceCount === 1)
+      await core.homestead.registrationData(impu, { type: 'dereg-auth-timeout', impi })
   })
 }
 

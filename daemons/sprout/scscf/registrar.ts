@@ -54,7 +54,11 @@ export async function register(exchange: ServerExchange, user: AuthenticatedUser
   })
   if (change === undefined) return core.answer(exchange, 500)
   if (isEmpty(change.after) && !isEmpty(change.before)) {
-    await core.homestead.registrationData(user.impu, { type: 'dereg-user', impi: user.impi, serverName: core.scscfUri })
+    await core.homestead.registrationData(user.impu, {
+      type: 'dereg-user',
+      impi: user.impi,
+      serverName: core.scscfUri,
+    })
   }
   // Third-party registration with the application servers of the profile starts here; it does not delay the answer.
   core.answer(exchange, 200, {
@@ -74,7 +78,11 @@ function removesOnlyEmergency(asked: Asked): boolean {
 function fetchProfile(user: AuthenticatedUser, asked: Asked, core: Core): Promise<Answer<RegistrationData>> {
   const adds = asked.kind === 'contacts' && asked.contacts.some(contact => contact.expires > 0)
   if (!adds) return core.homestead.readRegistrationData(user.impu)
-  return core.homestead.registrationData(user.impu, { type: 'reg', impi: user.impi, serverName: core.scscfUri })
+  return core.homestead.registrationData(user.impu, {
+    type: 'reg',
+    impi: user.impi,
+    serverName: core.scscfUri,
+  })
 }
 
 /** sip.md §4.5. */
@@ -99,7 +107,8 @@ function describe(
   let outboundFlow = false
   for (const binding of record.bindings) {
     headers.append(H.Contact, formatBinding(binding, now))
-    outboundFlow ||= param(binding.params, '+sip.instance') !== undefined && param(binding.params, 'reg-id') !== undefined
+    outboundFlow ||=
+      param(binding.params, '+sip.instance') !== undefined && param(binding.params, 'reg-id') !== undefined
   }
   if (outboundFlow && firstPathIsOutbound(request) && supports(request.headers, 'outbound')) {
     headers.append(H.Require, 'outbound')
@@ -162,7 +171,8 @@ async function watchFrom(
   now: number,
 ): Promise<void> {
   if (next === undefined) await core.timers.cancel(EXPIRY, impu)
-  else if (before === undefined || next < before) await core.timers.set(EXPIRY, impu, millis(next - now), impu)
+  else if (before === undefined || next < before)
+    await core.timers.set(EXPIRY, impu, millis(next - now), impu)
 }
 
 /** Removes bindings when their time is over; the HSS hears of it when none is left (TS 24.229 §5.4.1.5). */
@@ -170,7 +180,8 @@ export function watchExpiry(core: Core): void {
   core.timers.onPop(EXPIRY, async pop => {
     const impu = pop.opaque as Impu
     const change = await update(core, impu, record => record ?? emptyRecord([], core.scscfUri))
-    if (change === undefined) throw new CwError('STORE_FAILED', `the registration of ${impu} could not be looked at`)
+    if (change === undefined)
+      throw new CwError('STORE_FAILED', `the registration of ${impu} could not be looked at`)
     const next = nextExpiry(change.after)
     if (next !== undefined) await core.timers.set(EXPIRY, impu, millis(next - core.clock.now()), impu)
     else if (!isEmpty(change.before)) await tellGone(core, impu)
@@ -179,7 +190,9 @@ export function watchExpiry(core: Core): void {
 
 /** Forgets a binding whose flow is gone (RFC 5626 §5.3, 430). */
 export async function forgetBinding(core: Core, impu: Impu, key: string): Promise<void> {
-  const change = await update(core, impu, record => withoutBinding(record ?? emptyRecord([], core.scscfUri), key))
+  const change = await update(core, impu, record =>
+    withoutBinding(record ?? emptyRecord([], core.scscfUri), key),
+  )
   if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before)) await tellGone(core, impu)
 }
 

@@ -17,5 +17,9 @@ export async function scscf(exchange: ServerExchange, core: Core): Promise<void>
 /** The registrar takes what names this node or a home domain; other REGISTERs pass through (sip.md §4.5). */
 function isForRegistrar(request: SipRequest, core: Core): boolean {
   const target = request.parsedUri
-  return target?.kind === 'sip' && (core.isLocal(target) || core.isHome(target)) && request.headers.count(H.Route) <= 1
+  return (
+    target?.kind === 'sip' &&
+    (core.isLocal(target) || core.isHome(target)) &&
+    request.headers.count(H.Route) <= 1
+  )
 }
