@@ -7,11 +7,8 @@ import { Refusal } from './runtime.mjs'
 /** Package, the program that shows it is there, and who drives it. */
 const PACKAGES = [
   { name: 'sip-tester', program: 'sipp', for: ['integration', 'bench'] },
-  { name: 'sipsak', program: 'sipsak', for: ['integration'] },
-  { name: 'tshark', program: 'tshark', for: ['integration', 'phones'] },
   { name: 'baresip', program: 'baresip', for: ['phones'] },
   { name: 'chromium', program: 'chromium', for: ['phones'] },
-  { name: 'sox', program: 'sox', for: ['phones'] },
   { name: 'kamailio', program: 'kamailio', for: ['bench'] },
 ]
 
