@@ -84,6 +84,15 @@ export class ClientTransaction {
     this.#step('transportError')
   }
 
+  /** Ends without a final response: the peer owes one and will not be waited for any longer (RFC 3261 §9.1). */
+  abandon(): void {
+    if (this.#state === 'terminated') return
+    this.#resend?.cancel()
+    this.#deadline?.cancel()
+    this.#state = 'terminated'
+    this.#surroundings.ended(this)
+  }
+
   /** The CANCEL of this INVITE (RFC 3261 §9.1): same branch, target and route. Undefined once it is answered. */
   cancelRequest(reasons: readonly string[]): SipRequest | undefined {
     const request = this.#request

@@ -6,13 +6,7 @@
  */
 
 export type State =
-  | 'calling'
-  | 'trying'
-  | 'proceeding'
-  | 'accepted'
-  | 'completed'
-  | 'confirmed'
-  | 'terminated'
+  'calling' | 'trying' | 'proceeding' | 'accepted' | 'completed' | 'confirmed' | 'terminated'
 
 export type ClientEvent =
   | '1xx'

@@ -45,7 +45,8 @@ export class ServerTransaction {
   #state: State
   #text: string | undefined
   #ack: SipRequest | undefined
-  #sent = 0
+  /** How often timer G has been set. */
+  #resends = 0
   #resend: Timer | undefined
   #deadline: Timer | undefined
 
@@ -85,7 +86,7 @@ export class ServerTransaction {
     this.#text = response.format()
     this.#step(event)
     if (this.#state === 'accepted') this.#text = undefined
-    if (wasOpen && !this.open) this.#surroundings.answered(this)
+    if (wasOpen && event !== 'send1xx') this.#surroundings.answered(this)
   }
 
   /** Ends without an answer: the request was one that nobody may answer any more (RFC 4320 §4.2). */
@@ -109,14 +110,12 @@ export class ServerTransaction {
       case 'send':
       case 'resend':
         if (this.#text === undefined) return
-        this.#sent++
         this.outlet.send(this.#text)
         return
       case 'scheduleResend':
-        if (!this.outlet.reliable) this.#resend = this.#after(this.#resendDelay(), 'resendDue')
+        this.#scheduleResend()
         return
       case 'startTimeout':
-        this.#sent = 1
         this.#deadline = this.#after(this.#sixtyFourT1(), 'timeout')
         return
       case 'stopTimers':
@@ -144,8 +143,11 @@ export class ServerTransaction {
     this.#deadline?.cancel()
   }
 
-  #resendDelay(): Duration {
-    return retransmitDelay(Math.max(this.#sent, 1), true, this.#surroundings.timers)
+  #scheduleResend(): void {
+    if (this.outlet.reliable) return
+    this.#resends++
+    const delay = retransmitDelay(this.#resends, true, this.#surroundings.timers)
+    this.#resend = this.#after(delay, 'resendDue')
   }
 
   #sixtyFourT1(): Duration {
