@@ -5,6 +5,7 @@ import type { SipRequest } from './message.ts'
 /** Every branch of RFC 3261 starts with this (§8.1.1.7). */
 export const MAGIC_COOKIE = 'z9hG4bK'
 
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const PREFIX = MAGIC_COOKIE + randomBytes(6).toString('base64url')
 // An odd multiplier walks through all 32-bit numbers: unique like a counter, but not one to be guessed from another.
 const STEP = (randomInt(2 ** 31) * 2 + 1) >>> 0
@@ -16,13 +17,13 @@ let last = randomInt(2 ** 32 - 1)
  */
 export function newBranch(request: SipRequest): string {
   last = (last + STEP) >>> 0
-  return PREFIX + last.toString(36) + '.' + routeDigest(request)
+  return PREFIX + tokenOf(last) + '.' + routeDigest(request)
 }
 
 /** A branch for a hop inside the process, where no loop can close unseen. */
 export function newLocalBranch(): string {
   last = (last + STEP) >>> 0
-  return PREFIX + last.toString(36)
+  return PREFIX + tokenOf(last)
 }
 
 /** True if this very request was sent from here before: one of its Vias is ours, with the digest it would get again. */
@@ -41,7 +42,14 @@ export function isLoop(request: SipRequest): boolean {
 function routeDigest(request: SipRequest): string {
   let hash = fnv(0x811c9dc5, request.uri)
   for (const route of request.headers.lines(H.Route)) hash = fnv(hash, route)
-  return (hash >>> 0).toString(36)
+  return tokenOf(hash)
+}
+
+/** Twelve bits as two characters: several times as fast as `toString` with a radix, and asked for at every hop. */
+const PAIRS = Array.from({ length: 4096 }, (_, i) => ALPHABET.charAt(i >> 6) + ALPHABET.charAt(i & 63))
+
+function tokenOf(bits: number): string {
+  return (PAIRS[bits & 4095] ?? '') + (PAIRS[(bits >>> 12) & 4095] ?? '') + (PAIRS[bits >>> 24] ?? '')
 }
 
 function fnv(hash: number, text: string): number {

@@ -1,7 +1,9 @@
 import { H, headerIdAt, type HeaderId } from './header-names.ts'
 import { Headers, HeaderSource } from './headers.ts'
 import { SipRequest, SipResponse, type SipMessage } from './message.ts'
+import { parseDigits } from './scan.ts'
 import { isToken, parseContentLength, parseMaxForwards } from './values.ts'
+import { formatVia, salvageVia } from './via.ts'
 
 /** Why a message could not be taken, and what may be answered (RFC 3261 §18.3, §16.3; RFC 4475). */
 export interface ParseFailure {
@@ -38,9 +40,8 @@ export function parseSip(text: string): ParseResult {
   if (lineEnd < 0) return fail('Start line has no end')
 
   const block = indexHeaders(text, lineEnd + 2)
-  if (typeof block === 'string') return fail(block)
   const headers = Headers.received(block.source)
-  const body = bodyOf(text, block.bodyStart, headers)
+  const body = block.fault === undefined ? bodyOf(text, block.bodyStart, headers) : { text: '', fault: block.fault }
 
   return text.startsWith('SIP/', start) && isStatusLine(text, start, lineEnd)
     ? parseResponse(text, start, lineEnd, headers, body)
@@ -56,39 +57,52 @@ function isStatusLine(text: string, start: number, end: number): boolean {
 
 const marks: number[] = []
 
-function indexHeaders(
-  text: string,
-  from: number,
-): { readonly source: HeaderSource; readonly bodyStart: number } | string {
+interface HeaderBlock {
+  readonly source: HeaderSource
+  readonly bodyStart: number
+  /** Why the lines end where they do, if not at the blank line. */
+  readonly fault?: string
+}
+
+/** Finds the lines of the header block, up to the first that is none: what was read serves to answer. */
+function indexHeaders(text: string, from: number): HeaderBlock {
   marks.length = 0
   let at = from
-  for (;;) {
-    const first = text.charCodeAt(at)
-    if (first === CR && text.charCodeAt(at + 1) === 0x0a) break
-    let end = text.indexOf('\r\n', at)
-    if (end < 0) return 'Header block has no end'
-    // Folding: a line that starts with white space continues this one (RFC 3261 §7.3.1).
-    let next = text.charCodeAt(end + 2)
-    while (next === SPACE || next === TAB) {
-      end = text.indexOf('\r\n', end + 2)
-      if (end < 0) return 'Header block has no end'
-      next = text.charCodeAt(end + 2)
-    }
-    const colon = text.indexOf(':', at)
-    if (colon <= at || colon > end) return 'Header line has no name'
-    let nameEnd = colon
-    while (nameEnd > at && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--
-    let value = colon + 1
-    while (value < end && isBlank(text.charCodeAt(value))) value++
-    if (nameEnd === at) return 'Header line has no name'
-    const id = headerIdAt(text, at, nameEnd)
-    if (id === H.Other && !isToken(text.slice(at, nameEnd))) return 'Header name is not a token'
-    if (marks.length >= MAX_LINES * 3) return 'Too many header lines'
-    marks.push(id, at, value)
+  let fault: string | undefined
+  while (!(text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === 0x0a)) {
+    const end = endOfLine(text, at)
+    fault = marks.length >= MAX_LINES * 3 ? 'Too many header lines' : indexLine(text, at, end)
+    if (fault !== undefined) break
     at = end + 2
   }
   marks.push(H.Other, at)
-  return { source: new HeaderSource(text, marks.slice()), bodyStart: at + 2 }
+  return {
+    source: new HeaderSource(text, marks.slice()),
+    bodyStart: at + 2,
+    ...(fault === undefined ? {} : { fault }),
+  }
+}
+
+/** Where a line ends: white space at the start of the next one continues it (RFC 3261 §7.3.1). -1: nowhere. */
+function endOfLine(text: string, at: number): number {
+  let end = text.indexOf('\r\n', at)
+  while (end >= 0 && isBlank(text.charCodeAt(end + 2))) end = text.indexOf('\r\n', end + 2)
+  return end
+}
+
+/** @returns what is wrong with the line */
+function indexLine(text: string, at: number, end: number): string | undefined {
+  if (end < 0) return 'Header block has no end'
+  const colon = text.indexOf(':', at)
+  if (colon <= at || colon > end) return 'Header line has no name'
+  let nameEnd = colon
+  while (nameEnd > at && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--
+  let value = colon + 1
+  while (value < end && isBlank(text.charCodeAt(value))) value++
+  const id = headerIdAt(text, at, nameEnd)
+  if (id === H.Other && !isToken(text.slice(at, nameEnd))) return 'Header name is not a token'
+  marks.push(id, at, value)
+  return undefined
 }
 
 function isBlank(code: number): boolean {
@@ -119,9 +133,9 @@ function parseResponse(
   body: Body,
 ): ParseResult {
   if (!text.startsWith('SIP/2.0 ', start)) return fail('Status line has another version')
-  const status = Number(text.slice(start + 8, start + 11))
+  const status = parseDigits(text, start + 8, start + 11, 699) ?? 0
   const separator = text.charCodeAt(start + 11)
-  if (!(status >= 100 && status <= 699) || (separator !== SPACE && start + 11 !== end)) {
+  if (status < 100 || (separator !== SPACE && start + 11 !== end)) {
     return fail('Status code is not three digits')
   }
   const response = new SipResponse(status, text.slice(start + 12, end), headers, body.text)
@@ -147,8 +161,16 @@ function parseRequest(
     faultOfRequestLine(uri, version) ?? body.fault ?? faultOfCommon(request) ?? faultOfRequest(request)
   if (fault === undefined) return { ok: true, message: request }
   const status = /^SIP\/\d+\.\d+$/i.test(version) && version.toUpperCase() !== 'SIP/2.0' ? 505 : 400
-  const answerable = method !== 'ACK' && request.topVia !== undefined
-  return { ok: false, why: fault, status, ...(answerable ? { answerable: request } : {}) }
+  const answerable = method === 'ACK' ? undefined : withUsableVia(request)
+  return { ok: false, why: fault, status, ...(answerable === undefined ? {} : { answerable }) }
+}
+
+/** A request whose sender can be answered, if need be along what can be read of a malformed Via (RFC 4475 §3.1.2.1). */
+function withUsableVia(request: SipRequest): SipRequest | undefined {
+  if (request.topVia !== undefined) return request
+  const salvaged = salvageVia(request.headers.get(H.Via) ?? '')
+  if (salvaged === undefined) return undefined
+  return request.with(request.headers.edit().set(H.Via, formatVia(salvaged)).done())
 }
 
 function faultOfRequestLine(uri: string, version: string): string | undefined {
