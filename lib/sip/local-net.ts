@@ -17,7 +17,7 @@ export class LocalNet {
   announce(host: string, port: number, target: LocalFunction): void {
     const key = host.toLowerCase()
     let ports = this.#byHost.get(key)
-    if (ports === undefined) this.#byHost.set(key, (ports = new Map()))
+    if (ports === undefined) this.#byHost.set(key, (ports = new Map<number, LocalFunction>()))
     ports.set(port, target)
   }
 

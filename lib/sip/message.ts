@@ -1,5 +1,5 @@
 import { H } from './header-names.ts'
-import { Headers, type HeaderEdit } from './headers.ts'
+import type { Headers, HeaderEdit } from './headers.ts'
 import { topOfList } from './list.ts'
 import { parseNameAddr, type NameAddr } from './name-addr.ts'
 import { param } from './params.ts'
@@ -118,7 +118,7 @@ export class SipResponse extends Message {
   }
 
   format(): string {
-    return this.formatAfter('SIP/2.0 ' + this.status + ' ' + this.reason + '\r\n')
+    return this.formatAfter(`SIP/2.0 ${this.status} ${this.reason}\r\n`)
   }
 }
 

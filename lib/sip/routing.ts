@@ -39,20 +39,26 @@ export interface OwnRoute {
  * Record-Route of ours, and takes our own Route off the top.
  */
 export function withoutOwnRoute(request: SipRequest, isOwn: (uri: SipUri) => boolean): OwnRoute {
+  const restored = withoutStrictRouting(request, isOwn)
+  const top = topRoute(restored)
+  if (top === undefined || !isOwn(top)) return { request: restored, own: undefined }
+  return { request: restored.with(restored.headers.withoutTop(H.Route)), own: top }
+}
+
+/**
+ * Undoes what a strict router did, once: it put our Route into the Request-URI, and the Request-URI last of the Routes.
+ */
+function withoutStrictRouting(request: SipRequest, isOwn: (uri: SipUri) => boolean): SipRequest {
   const target = request.parsedUri
-  if (target?.kind === 'sip' && uriParam(target, 'lr') !== undefined && isOwn(target)) {
-    const routes = request.headers.list(H.Route)
-    const last = routes.at(-1)
-    const lastUri = last === undefined ? undefined : parseNameAddr(last)?.uri
-    if (lastUri !== undefined) {
-      const edit = request.headers.edit().remove(H.Route)
-      for (const route of routes.slice(0, -1)) edit.append(H.Route, route)
-      return withoutOwnRoute(request.with(edit.done(), lastUri), isOwn)
-    }
-  }
-  const top = topRoute(request)
-  if (top === undefined || !isOwn(top)) return { request, own: undefined }
-  return { request: request.with(request.headers.withoutTop(H.Route)), own: top }
+  if (target?.kind !== 'sip' || uriParam(target, 'lr') === undefined || !isOwn(target)) return request
+  const routes = request.headers.list(H.Route)
+  const last = routes.pop()
+  const uri = last === undefined ? undefined : parseNameAddr(last)?.uri
+  if (uri === undefined) return request
+  const edit = request.headers.edit()
+  if (routes.length === 0) edit.remove(H.Route)
+  else edit.set(H.Route, routes.join(', '))
+  return request.with(edit.done(), uri)
 }
 
 /** Where the Route set or else the Request-URI sends a request; undefined if that is not a SIP URI. */
