@@ -51,10 +51,7 @@ export class Headers {
 
   /** All lines of a received block. */
   static received(source: HeaderSource): Headers {
-    const count = Math.floor(source.marks.length / STRIDE)
-    const lines: number[] = new Array<number>(count)
-    for (let i = 0; i < count; i++) lines[i] = i
-    return new Headers(source, lines)
+    return new Headers(source, firstLines(Math.floor(source.marks.length / STRIDE)))
   }
 
   static readonly none = new Headers(NO_SOURCE, [])
@@ -200,6 +197,13 @@ export class Headers {
   #valueOf(line: Line): string {
     return typeof line === 'number' ? receivedValue(this.#source, line) : line.value
   }
+}
+
+const untouched: (readonly number[])[] = []
+
+/** The numbers of all lines of a block of this length: the same list for every such block. */
+function firstLines(count: number): readonly number[] {
+  return (untouched[count] ??= Array.from({ length: count }, (_, i) => i))
 }
 
 function endOfLine(marks: readonly number[], line: number): number {

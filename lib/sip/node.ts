@@ -389,11 +389,16 @@ function transactionKey(request: SipRequest, via: Via, method: string): string {
 
 /** Notes where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4). */
 function stampSource(request: SipRequest, via: Via, flow: Flow): SipRequest {
-  let { params } = via
-  if (hasRport(via)) params = withParam(params, 'rport', String(flow.remotePort))
-  params = withParam(params, 'received', flow.remoteAddress)
-  const stamped = formatVia({ ...via, params })
-  return request.with(request.headers.edit().replaceTop(H.Via, stamped).done())
+  return request.with(request.headers.edit().replaceTop(H.Via, stampedVia(via, flow)).done())
+}
+
+function stampedVia(via: Via, flow: Flow): string {
+  // What a client has written there is not believed.
+  if (hasRport(via) || param(via.params, 'received') !== undefined) {
+    const rport = hasRport(via) ? withParam(via.params, 'rport', String(flow.remotePort)) : via.params
+    return formatVia({ ...via, params: withParam(rport, 'received', flow.remoteAddress) })
+  }
+  return `${formatVia(via)};received=${flow.remoteAddress}`
 }
 
 function localVia(as: string): string {

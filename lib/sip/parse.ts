@@ -41,7 +41,8 @@ export function parseSip(text: string): ParseResult {
 
   const block = indexHeaders(text, lineEnd + 2)
   const headers = Headers.received(block.source)
-  const body = block.fault === undefined ? bodyOf(text, block.bodyStart, headers) : { text: '', fault: block.fault }
+  const fault = block.fault ?? faultOfCounts(block)
+  const body = fault === undefined ? bodyOf(text, block.bodyStart, headers) : { text: '', fault }
 
   return text.startsWith('SIP/', start) && isStatusLine(text, start, lineEnd)
     ? parseResponse(text, start, lineEnd, headers, body)
@@ -60,6 +61,9 @@ const marks: number[] = []
 interface HeaderBlock {
   readonly source: HeaderSource
   readonly bodyStart: number
+  /** Bits of the fields that are there, and of those that have several lines; only for the first 32 fields. */
+  readonly seen: number
+  readonly repeated: number
   /** Why the lines end where they do, if not at the blank line. */
   readonly fault?: string
 }
@@ -68,19 +72,31 @@ interface HeaderBlock {
 function indexHeaders(text: string, from: number): HeaderBlock {
   marks.length = 0
   let at = from
+  let seen = 0
+  let repeated = 0
   let fault: string | undefined
   while (!(text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === 0x0a)) {
     const end = endOfLine(text, at)
     fault = marks.length >= MAX_LINES * 3 ? 'Too many header lines' : indexLine(text, at, end)
     if (fault !== undefined) break
+    const bit = bitOf(marks[marks.length - 3] as HeaderId)
+    repeated |= seen & bit
+    seen |= bit
     at = end + 2
   }
   marks.push(H.Other, at)
   return {
     source: new HeaderSource(text, marks.slice()),
     bodyStart: at + 2,
+    seen,
+    repeated,
     ...(fault === undefined ? {} : { fault }),
   }
+}
+
+/** The fields that are counted are among the first 32 of the table. */
+function bitOf(id: HeaderId): number {
+  return id < 32 ? 1 << id : 0
 }
 
 /** Where a line ends: white space at the start of the next one continues it (RFC 3261 §7.3.1). -1: nowhere. */
@@ -117,7 +133,6 @@ interface Body {
 function bodyOf(text: string, start: number, headers: Headers): Body {
   const given = headers.get(H['Content-Length'])
   if (given === undefined) return { text: text.slice(start) }
-  if (headers.count(H['Content-Length']) > 1) return { text: '', fault: 'Content-Length is given twice' }
   const length = parseContentLength(given)
   if (length === undefined) return { text: '', fault: 'Content-Length is not a number' }
   const available = text.length - start
@@ -186,18 +201,21 @@ function faultOfRequestLine(uri: string, version: string): string | undefined {
   return undefined
 }
 
-const ONCE: readonly (readonly [HeaderId, string])[] = [
-  [H.From, 'From'],
-  [H.To, 'To'],
-  [H['Call-ID'], 'Call-ID'],
-  [H.CSeq, 'CSeq'],
-]
+/** Fields that every message has exactly once (RFC 3261 §8.1.1, §20), and those that it has at most once. */
+const ONCE = (['From', 'To', 'Call-ID', 'CSeq'] as const).map(name => ({ name, bit: bitOf(H[name]) }))
+const AT_MOST_ONCE = (['Content-Length', 'Max-Forwards'] as const).map(name => ({ name, bit: bitOf(H[name]) }))
+const ALL_ONCE = ONCE.reduce((bits, { bit }) => bits | bit, 0)
+const NONE_TWICE = AT_MOST_ONCE.reduce((bits, { bit }) => bits | bit, ALL_ONCE)
+
+function faultOfCounts(block: HeaderBlock): string | undefined {
+  if ((block.seen & ALL_ONCE) === ALL_ONCE && (block.repeated & NONE_TWICE) === 0) return undefined
+  const missing = ONCE.find(({ bit }) => (block.seen & bit) === 0)
+  if (missing !== undefined) return `${missing.name} is missing`
+  const twice = [...ONCE, ...AT_MOST_ONCE].find(({ bit }) => (block.repeated & bit) !== 0)
+  return twice === undefined ? undefined : `${twice.name} is given twice`
+}
 
 function faultOfCommon(message: SipMessage): string | undefined {
-  for (const [id, name] of ONCE) {
-    const count = message.headers.count(id)
-    if (count !== 1) return count === 0 ? `${name} is missing` : `${name} is given twice`
-  }
   if (message.topVia === undefined) return 'Via is missing or malformed'
   if (message.cseq === undefined) return 'CSeq is malformed'
   if (message.from === undefined) return 'From is malformed'
@@ -208,10 +226,9 @@ function faultOfCommon(message: SipMessage): string | undefined {
 
 function faultOfRequest(request: SipRequest): string | undefined {
   if (request.cseq?.method !== request.method) return 'CSeq names another method'
-  const hops = request.headers.get(H['Max-Forwards'])
-  if (hops === undefined) return undefined
-  if (request.headers.count(H['Max-Forwards']) > 1) return 'Max-Forwards is given twice'
-  return parseMaxForwards(hops) === undefined ? 'Max-Forwards is not a number up to 255' : undefined
+  if (!request.headers.has(H['Max-Forwards'])) return undefined
+  const hops = request.headers.parsed(H['Max-Forwards'], parseMaxForwards)
+  return hops === undefined ? 'Max-Forwards is not a number up to 255' : undefined
 }
 
 function fail(why: string): ParseFailure {
