@@ -121,13 +121,18 @@ export class NetworkClient implements ClientExchange, ClientUser {
   }
 
   #sendCancel(): void {
+    // Only INVITE is cancelled; any other request ends in time by itself (RFC 3261 §9.1).
+    if (this.#request.method !== 'INVITE') return
     const { clock, timers } = this.#node
     const cancel = this.#transaction?.cancelRequest(this.#cancelReasons ?? [])
     const flow = this.#flow
     if (flow === undefined || cancel === undefined) return
     this.#node.begin(cancel, flow, NOBODY)
     // RFC 3261 §9.1: a peer that answers neither CANCEL nor INVITE is given up after 64·T1.
-    this.#afterCancel = clock.after(millis(64 * timers.t1), () => this.#fail('timeout'))
+    this.#afterCancel = clock.after(millis(64 * timers.t1), () => {
+      this.#transaction?.abandon()
+      this.#fail('timeout')
+    })
   }
 
   #restartTimerC(): void {
