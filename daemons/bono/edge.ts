@@ -9,7 +9,7 @@ import type { HeaderEdit } from '../../lib/sip/headers.ts'
 import { responseTo, type SipRequest, type SipResponse } from '../../lib/sip/message.ts'
 import { parseNameAddr } from '../../lib/sip/name-addr.ts'
 import { nextHopOf, topRoute } from '../../lib/sip/routing.ts'
-import { parseUri, uriParam, type SipUri } from '../../lib/sip/uri.ts'
+import { formatUri, parseUri, uriParam, type SipUri } from '../../lib/sip/uri.ts'
 import { parseMaxForwards } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
 import type { ClientFlow, FlowTable } from './flows.ts'
@@ -69,15 +69,15 @@ export class Edge implements RegistrationEdge {
     if (this.#answerPoll(exchange)) return
     const { request } = exchange
     if (request.method === 'REGISTER') return this.refuse(exchange, 405)
-    const top = topRoute(request)
     const { routed, token } = this.#withoutOwnRoutes(request)
     if (token !== undefined) {
       const client = this.flows.findByToken(token)
       if (client === undefined) return this.refuse(exchange, 430)
       return this.#toClient(exchange, routed, client)
     }
-    if (top === undefined && this.#isOwnTarget(request))
-      return this.#passOn(exchange, request, this.upstreamHop)
+    if (!routed.headers.has(H.Route) && this.#isOwnTarget(routed)) {
+      return this.#passOn(exchange, routed, this.upstreamHop)
+    }
     const hop = nextHopOf(routed)
     if (hop === undefined) return this.refuse(exchange, 416)
     if (this.options.trustedPeers.includes(hop.uri.host)) return this.#toTrunk(exchange, routed, hop)
@@ -111,17 +111,18 @@ export class Edge implements RegistrationEdge {
 
   async #fromClient(exchange: ServerExchange, client: ClientFlow): Promise<void> {
     const { request } = exchange
-    const identity = this.#identityOf(request, client)
-    if (identity === undefined) return this.refuse(exchange, 403)
+    const identities = this.#identitiesOf(request, client)
+    const [served] = identities
+    if (served === undefined) return this.refuse(exchange, 403)
     const { routed, token } = this.#withoutOwnRoutes(request)
     const inDialog = !request.isInitial && token === client.token
 
     const edit = removeClaims(routed.headers.edit()).remove(H['P-Preferred-Identity'])
-    edit.append(H['P-Asserted-Identity'], identity.asserted)
+    for (const { asserted } of identities) edit.append(H['P-Asserted-Identity'], asserted)
     if (!inDialog) {
       // Where its requests enter the core is for the core to say, as it did when the client registered.
       edit.remove(H.Route)
-      const routes = identity.serviceRoute.length > 0 ? identity.serviceRoute : [this.upstreamRoute]
+      const routes = served.serviceRoute.length > 0 ? served.serviceRoute : [this.upstreamRoute]
       for (const route of routes) edit.append(H.Route, route)
     }
     this.#recordRoute(edit, request, this.#outerUri(client), this.#innerUri())
@@ -159,7 +160,7 @@ export class Edge implements RegistrationEdge {
     this.addCharging(edit, request)
     const target = request.parsedUri
     const own = target?.kind === 'sip' && this.#isOwnHost(target.host)
-    const uri = own ? request.uri.replace(target.host, this.options.homeDomains[0]) : request.uri
+    const uri = own ? formatUri({ ...target, host: this.options.homeDomains[0] }) : request.uri
     const outgoing = routed.with(edit.done(), uri)
     const hop = nextHopOf(outgoing)
     if (hop === undefined) return this.refuse(exchange, 416)
@@ -203,17 +204,23 @@ export class Edge implements RegistrationEdge {
 
   /**
    * Who sends a client's request: the identity it prefers, or that of its From, or the flow's default, and only one
-   * that has registered over this flow (TS 24.229 §5.2.6.3).
+   * that has registered over this flow (TS 24.229 §5.2.6.3). It may prefer two, a name and a number (RFC 3325 §9.2).
+   *
+   * @returns the one that is served first; none if the request may not be sent
    */
-  #identityOf(request: SipRequest, client: ClientFlow): FlowIdentity | undefined {
+  #identitiesOf(request: SipRequest, client: ClientFlow): readonly FlowIdentity[] {
     const now = this.node.clock.now()
     const preferred = request.headers.list(H['P-Preferred-Identity'])
-    if (preferred.length > 2) return undefined
-    if (preferred.length > 0) {
-      const known = preferred.map(text => client.identity(impuOfText(parseNameAddr(text)?.uri), now))
-      return known.every(identity => identity !== undefined) ? known[0] : undefined
+    if (preferred.length === 0) {
+      const usual = client.identity(impuOfText(request.from?.uri), now) ?? client.defaultIdentity(now)
+      return usual === undefined ? [] : [usual]
     }
-    return client.identity(impuOfText(request.from?.uri), now) ?? client.defaultIdentity(now)
+    const known = preferred
+      .map(text => client.identity(impuOfText(parseNameAddr(text)?.uri), now))
+      .filter(identity => identity !== undefined)
+    if (known.length !== preferred.length || known.length > 2) return []
+    const numbers = known.filter(({ impu }) => impu.startsWith('tel:')).length
+    return known.length === 1 || numbers === 1 ? known : []
   }
 
   /**

@@ -67,7 +67,8 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Registration
   edit.append(H['P-Visited-Network-ID'], options.homeDomains[0])
   edge.addCharging(edit, request)
   const authorization = markedAuthorization(request, client, edge)
-  if (authorization !== undefined) edit.set(H.Authorization, authorization)
+  if (authorization === undefined) edit.remove(H.Authorization)
+  else edit.set(H.Authorization, authorization)
   return request.with(edit.done())
 }
 
@@ -81,23 +82,24 @@ function markedAuthorization(
   edge: RegistrationEdge,
 ): string | undefined {
   const given = request.headers.get(H.Authorization)
-  const mark = integrityMark(request, client, edge, given)
-  if (given === undefined) {
-    if (mark !== 'ip-assoc-yes') return undefined
-    const username = request.to?.uri.replace(/^sips?:/, '').replace(/;.*/, '') ?? ''
-    return `Digest username="${username}", integrity-protected=ip-assoc-yes`
-  }
-  const own = withoutClaim(given)
-  return mark === undefined ? own : `${own},integrity-protected=${mark}`
+  const own = given === undefined ? undefined : withoutClaim(given)
+  const mark = integrityMark(request, client, edge, own)
+  if (own !== undefined) return mark === undefined ? own : `${own},integrity-protected=${mark}`
+  if (mark !== 'ip-assoc-yes') return undefined
+  const username = request.to?.uri.replace(/^sips?:/, '').replace(/;.*/, '') ?? ''
+  return `Digest username="${username}", integrity-protected=ip-assoc-yes`
 }
 
-/** Parsed only if there is something to take out. Malformed credentials go on for the registrar to refuse. */
-function withoutClaim(authorization: string): string {
+/**
+ * Parsed only if there is something to take out. Malformed credentials go on for the registrar to refuse; undefined if
+ * nothing else is in them.
+ */
+function withoutClaim(authorization: string): string | undefined {
   if (!authorization.toLowerCase().includes('integrity-protected')) return authorization
   const credentials = parseCredentials(authorization)
-  return credentials === undefined
-    ? authorization.replace(/integrity-protected/gi, 'x-claim')
-    : formatCredentials(withoutAuthParam(credentials, 'integrity-protected'))
+  if (credentials === undefined) return authorization.replace(/integrity-protected/gi, 'x-claim')
+  const others = withoutAuthParam(credentials, 'integrity-protected')
+  return others.params.length === 0 ? undefined : formatCredentials(others)
 }
 
 function integrityMark(

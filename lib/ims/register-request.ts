@@ -23,7 +23,7 @@ export function credentialsOf(request: SipRequest): Credentials | undefined {
 
 /** True if a contact is for emergency calls: its URI has the parameter `sos` (TS 24.229 §5.1.6.2). */
 export function hasEmergencyContact(request: SipRequest): boolean {
-  if (!request.headers.lines(H.Contact).some(line => line.includes('sos'))) return false
+  if (!request.headers.lines(H.Contact).some(line => /sos/i.test(line))) return false
   return addressesOf(request).some(({ address }) => {
     const uri = parseUri(address.uri)
     return uri !== undefined && uriParam(uri, 'sos') !== undefined
@@ -35,7 +35,7 @@ export function isDeregistration(request: SipRequest): boolean {
   const general = request.headers.parsed(H.Expires, parseDeltaSeconds)
   const lines = request.headers.lines(H.Contact)
   if (lines.length === 0) return false
-  if (general !== 0 && !lines.some(line => line.includes('expires'))) return false
+  if (general !== 0 && !lines.some(line => /expires/i.test(line))) return false
   if (lines.some(line => line.trim() === '*')) return general === 0
   return addressesOf(request).every(({ expires }) => (expires ?? general) === 0)
 }

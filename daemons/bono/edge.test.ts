@@ -1,0 +1,317 @@
+import { describe, expect, test } from 'vitest'
+import { seconds } from '../../lib/kit/clock.ts'
+import { sipRequest, TestExchange, TestFlow } from '../../lib/ims/testing.ts'
+import { H } from '../../lib/sip/header-names.ts'
+import { openEdge, SERVICE_ROUTE, UPSTREAM } from './testing.ts'
+
+const ALICE = '<sip:alice@example.com>'
+const ALICE_TEL = '<tel:+15551234>'
+const ALIAS = '<sip:al@example.com>'
+const TRUNK = new TestFlow('TCP', '203.0.113.1')
+
+async function withAlice(associated: readonly string[] = [ALICE, ALICE_TEL, ALIAS]) {
+  const opened = openEdge()
+  const flow = new TestFlow()
+  const token = await opened.register(flow, associated)
+  return { ...opened, flow, token }
+}
+
+describe('what every request must have right', () => {
+  test.each([
+    [416, 'mailto:bob@example.com', []],
+    [400, 'sip:', []],
+    [483, 'sip:bob@example.com', ['Max-Forwards: 1']],
+    [483, 'sip:bob@example.com', ['Max-Forwards: 0']],
+  ])('%i for %s %s', async (status, uri, lines) => {
+    const { outside, flow, sender } = await withAlice()
+    expect((await outside(flow, 'INVITE', uri, lines)).statuses).toEqual([status])
+    expect(sender.sent).toEqual([])
+  })
+
+  test('420 names the options that are not known here', async () => {
+    const { outside, flow } = await withAlice()
+    const { final } = await outside(flow, 'INVITE', 'sip:bob@example.com', ['Proxy-Require: foo, bar'])
+    expect(final.status).toBe(420)
+    expect(final.headers.get(H.Unsupported)).toBe('foo, bar')
+  })
+
+  test('an ACK that would be refused is dropped', async () => {
+    const { outside, sender } = openEdge()
+    const exchange = await outside(new TestFlow(), 'ACK', 'sip:bob@example.com')
+    expect(exchange.statuses).toEqual([])
+    expect(sender.acks).toEqual([])
+  })
+
+  test("a monitor's OPTIONS is answered here, one for somebody behind us is not", async () => {
+    const { outside, sender } = openEdge()
+    expect((await outside(new TestFlow(), 'OPTIONS', 'sip:192.0.2.9:5060')).statuses).toEqual([200])
+    expect((await outside(new TestFlow(), 'OPTIONS', 'sip:bob@example.com')).statuses).toEqual([403])
+    expect(sender.sent).toEqual([])
+  })
+})
+
+describe('who a client says it is', () => {
+  const asserted = async (...preferred: string[]): Promise<string[] | number> => {
+    const { outside, flow, sender } = await withAlice()
+    const lines = preferred.map(value => `P-Preferred-Identity: ${value}`)
+    const exchange = await outside(flow, 'INVITE', 'sip:bob@example.com', [
+      'From: <sip:x@y.org>;tag=1',
+      ...lines,
+    ])
+    if (sender.sent.length === 0) return exchange.final.status
+    expect(sender.only.request.headers.has(H['P-Preferred-Identity'])).toBe(false)
+    return sender.only.request.headers.list(H['P-Asserted-Identity'])
+  }
+
+  test('no preference: the default identity of the flow', async () => {
+    expect(await asserted()).toEqual([ALICE])
+  })
+
+  test('one: that identity, as the registrar wrote it', async () => {
+    expect(await asserted('"Al" <sip:al@EXAMPLE.com;user=phone>')).toEqual([ALIAS])
+  })
+
+  test('two: a name and a number', async () => {
+    expect(await asserted(ALICE_TEL, ALIAS)).toEqual([ALICE_TEL, ALIAS])
+    expect(await asserted(`${ALIAS}, ${ALICE_TEL}`)).toEqual([ALIAS, ALICE_TEL])
+  })
+
+  test.each([
+    ['two names', [ALICE, ALIAS]],
+    ['three', [ALICE, ALIAS, ALICE_TEL]],
+    ['a foreign one', ['<sip:bob@example.com>']],
+    ['one of two foreign', [ALICE, '<tel:+15559999>']],
+    ['no identity at all', ['<mailto:alice@example.com>']],
+    ['nonsense', ['<<']],
+  ])('%s: 403', async (_what, preferred) => {
+    expect(await asserted(...preferred)).toBe(403)
+  })
+
+  test('the identity of From, when it is one of the flow', async () => {
+    const { outside, flow, sender } = await withAlice()
+    await outside(flow, 'INVITE', 'sip:bob@example.com', ['From: <sip:al@example.com>;tag=1'])
+    expect(sender.only.request.headers.list(H['P-Asserted-Identity'])).toEqual([ALIAS])
+  })
+
+  test('a client without a registration, or whose registration is over, is nobody', async () => {
+    const { outside, flow, sender } = await withAlice()
+    expect((await outside(new TestFlow(), 'INVITE', 'sip:bob@example.com')).statuses).toEqual([403])
+    sender.clock.advance(seconds(629))
+    expect((await outside(flow, 'MESSAGE', 'sip:bob@example.com')).statuses).toEqual([200])
+    sender.clock.advance(seconds(1))
+    expect((await outside(flow, 'MESSAGE', 'sip:bob@example.com')).statuses).toEqual([403])
+  })
+})
+
+describe("a client's request", () => {
+  test('what only the core may say is taken out', async () => {
+    const { outside, flow, sender } = await withAlice()
+    const claims = [
+      'P-Asserted-Identity: <sip:boss@example.com>',
+      'P-Served-User: <sip:boss@example.com>',
+      'P-Charging-Vector: icid-value=1',
+      'P-Charging-Function-Addresses: ccf=1',
+      'P-Profile-Key: <sip:x@example.com>',
+      'P-Visited-Network-ID: elsewhere',
+      'P-Called-Party-ID: <sip:boss@example.com>',
+      'P-Associated-URI: <sip:boss@example.com>',
+      'Service-Route: <sip:evil.example.org;lr>',
+      'Path: <sip:evil.example.org;lr>',
+    ]
+    await outside(flow, 'INVITE', 'sip:bob@example.com', claims)
+    const { headers } = sender.only.request
+    expect(headers.list(H['P-Asserted-Identity'])).toEqual([ALICE])
+    expect(sender.only.request.format()).not.toMatch(/boss|evil|elsewhere|icid|ccf|Profile-Key/)
+  })
+
+  test('enters the core by the Service-Route of its identity; its own Routes do not matter', async () => {
+    const { outside, flow, sender } = await withAlice()
+    await outside(flow, 'INVITE', 'sip:bob@example.com', [
+      'Route: <sip:192.0.2.9;lr>',
+      'Route: <sip:evil.example.org;lr>',
+    ])
+    expect(sender.only.request.headers.list(H.Route)).toEqual([SERVICE_ROUTE])
+    expect(sender.only.to).toBe('sip:scscf.sprout.example.com;transport=TCP;lr;orig')
+  })
+
+  test('a To tag alone does not make it one of a dialog: the Routes of a stranger are not followed', async () => {
+    const { outside, flow, sender } = await withAlice()
+    const lines = ['To: <sip:bob@example.com>;tag=b', 'Route: <sip:evil.example.org;lr>']
+    await outside(flow, 'BYE', 'sip:bob@example.com', lines)
+    expect(sender.only.request.headers.list(H.Route)).toEqual([SERVICE_ROUTE])
+  })
+
+  test('in a dialog it follows its Routes, without the two of this edge', async () => {
+    const { outside, flow, token, sender } = await withAlice()
+    await outside(flow, 'INVITE', 'sip:bob@10.0.0.2', [
+      'To: <sip:bob@example.com>;tag=b',
+      `Route: <sip:${token}@192.0.2.9:5060;transport=TCP;lr>, <sip:127.0.0.1:5058;transport=TCP;lr>`,
+      'Route: <sip:scscf.sprout.example.com;lr>',
+    ])
+    expect(sender.only.request.headers.list(H.Route)).toEqual(['<sip:scscf.sprout.example.com;lr>'])
+    expect(sender.only.request.headers.count(H['Record-Route'])).toBe(2)
+  })
+
+  test('two Record-Routes, the one of the core side on top', async () => {
+    const { outside, flow, token, sender } = await withAlice()
+    await outside(flow, 'INVITE', 'sip:bob@example.com')
+    expect(sender.only.request.headers.list(H['Record-Route'])).toEqual([
+      '<sip:127.0.0.1:5058;transport=TCP;lr>',
+      `<sip:${token}@192.0.2.9:5060;transport=TCP;lr>`,
+    ])
+  })
+
+  test('a WebSocket client is reached at the WebSocket port', async () => {
+    const { outside, register, sender } = openEdge()
+    const flow = new TestFlow('WS')
+    const token = await register(flow, [ALICE])
+    await outside(flow, 'INVITE', 'sip:bob@example.com')
+    expect(sender.only.request.headers.list(H['Record-Route'])[1]).toBe(
+      `<sip:${token}@192.0.2.9:5062;transport=WS;lr>`,
+    )
+  })
+
+  test('asks for a session timer, and keeps it when the callee knows none', async () => {
+    const { outside, flow, sender } = await withAlice()
+    const { final } = await outside(flow, 'INVITE', 'sip:bob@example.com', ['Supported: timer'])
+    expect(sender.only.request.headers.get(H['Session-Expires'])).toBe('600')
+    expect(final.headers.get(H['Session-Expires'])).toBe('600;refresher=uac')
+  })
+
+  test('the answer tells the client nothing that is the core’s own', async () => {
+    const { outside, flow, sender } = await withAlice()
+    sender.farSide = sent =>
+      sent.answer(200, headers => headers.append(H['P-Charging-Vector'], 'icid-value=1'))
+    const { final } = await outside(flow, 'INVITE', 'sip:bob@example.com')
+    expect(final.headers.has(H['P-Charging-Vector'])).toBe(false)
+  })
+
+  test('charging headers only where charging is configured', async () => {
+    const { outside, register, sender } = openEdge({ cdfIdentity: 'cdf.example.com' })
+    const flow = new TestFlow()
+    await register(flow, [ALICE])
+    await outside(flow, 'INVITE', 'sip:bob@example.com', ['Call-ID: 1"2@host'])
+    const { headers } = sender.only.request
+    expect(headers.get(H['P-Charging-Function-Addresses'])).toBe('ccf=cdf.example.com')
+    expect(headers.get(H['P-Charging-Vector'])).toBe('icid-value=12host;icid-generated-at=192.0.2.9')
+  })
+})
+
+describe('a request from the core', () => {
+  test('goes over the flow that the token names, without the core’s secrets', async () => {
+    const { core, flow, token, sender } = await withAlice()
+    await core('INVITE', 'sip:alice@10.0.0.1', [
+      `Route: <sip:${token}@127.0.0.1:5058;transport=TCP;lr;ob>`,
+      'P-Asserted-Identity: <sip:bob@example.com>',
+      'P-Charging-Vector: icid-value=1',
+      'P-Access-Network-Info: IEEE-802.11',
+      'P-Visited-Network-ID: example.com',
+      'P-Served-User: <sip:bob@example.com>',
+      'Authorization: Digest username="bob"',
+      'Proxy-Authorization: Digest username="bob"',
+    ])
+    const { request, to } = sender.only
+    expect(to).toBe(`flow ${flow.id}`)
+    expect(request.headers.get(H['P-Asserted-Identity'])).toBe('<sip:bob@example.com>')
+    expect(request.format()).not.toMatch(/^(P-Charging|P-Access|P-Visited|P-Served|Auth|Proxy-Auth|Route)/m)
+    expect(request.headers.list(H['Record-Route'])).toEqual([
+      `<sip:${token}@192.0.2.9:5060;transport=TCP;lr>`,
+      '<sip:127.0.0.1:5058;transport=TCP;lr>',
+    ])
+  })
+
+  test('430 when the token is not known, and when its connection is gone', async () => {
+    const { core, flow, token } = await withAlice()
+    const to = (name: string) => [`Route: <sip:${name}@127.0.0.1:5058;transport=TCP;lr>`]
+    expect((await core('INVITE', 'sip:alice@10.0.0.1', to('nobody'))).statuses).toEqual([430])
+    flow.close()
+    expect((await core('INVITE', 'sip:alice@10.0.0.1', to(token))).statuses).toEqual([430])
+  })
+
+  test('the client cannot speak for the core in its answer', async () => {
+    const { core, token, sender } = await withAlice()
+    sender.farSide = sent =>
+      sent.answer(200, headers => headers.append(H['P-Asserted-Identity'], '<sip:boss@example.com>'))
+    const { final } = await core('INVITE', 'sip:alice@10.0.0.1', [`Route: <sip:${token}@127.0.0.1:5058;lr>`])
+    expect(final.headers.has(H['P-Asserted-Identity'])).toBe(false)
+  })
+
+  test('REGISTER does not come this way: 405', async () => {
+    const { core } = openEdge()
+    expect((await core('REGISTER', 'sip:example.com')).statuses).toEqual([405])
+  })
+
+  test('one for this node, with no Route left, goes to the core’s entrance', async () => {
+    const { core, sender } = openEdge()
+    await core('MESSAGE', 'sip:bob@127.0.0.1:5058')
+    await core('MESSAGE', 'sip:bob@127.0.0.1:5058', ['Route: <sip:127.0.0.1:5058;lr>'])
+    expect(sender.sent.map(({ to }) => to)).toEqual(Array(2).fill(UPSTREAM.slice(1, -1)))
+  })
+
+  test('416 when it leads nowhere', async () => {
+    const { core } = openEdge()
+    expect((await core('INVITE', 'tel:+15551234')).statuses).toEqual([416])
+  })
+
+  test('an ACK follows its flow', async () => {
+    const { core, flow, token, sender } = await withAlice()
+    await core('ACK', 'sip:alice@10.0.0.1', [`Route: <sip:${token}@127.0.0.1:5058;lr>`])
+    expect(sender.acks.map(({ hop }) => hop)).toEqual([{ via: 'flow', flow }])
+  })
+})
+
+describe('a trunk', () => {
+  test('its request enters the core as one for a user, not of one', async () => {
+    const { outside, sender } = openEdge()
+    await outside(TRUNK, 'INVITE', 'sip:+15551234@example.com', [
+      'Route: <sip:evil.example.org;lr>',
+      'P-Served-User: <sip:boss@example.com>',
+      'P-Asserted-Identity: <sip:boss@example.com>',
+    ])
+    expect(sender.only.request.headers.list(H.Route)).toEqual([UPSTREAM.replace(';orig', '')])
+    expect(sender.only.request.headers.list(H['Record-Route'])).toEqual([
+      '<sip:127.0.0.1:5058;transport=TCP;lr>',
+      '<sip:192.0.2.9:5060;transport=TCP;lr>',
+    ])
+    expect(sender.only.request.format()).not.toContain('boss')
+  })
+
+  test('who calls this node by its own name means the home domain', async () => {
+    const { outside, sender } = openEdge()
+    await outside(TRUNK, 'INVITE', 'sip:192.0.2.9@192.0.2.9:5060;user=phone')
+    expect(sender.only.request.uri).toBe('sip:192.0.2.9@example.com:5060;user=phone')
+  })
+
+  test('may not ask for originating services, nor register', async () => {
+    const { outside } = openEdge()
+    const route = ['Route: <sip:192.0.2.9;lr;orig>']
+    expect((await outside(TRUNK, 'INVITE', 'sip:bob@example.com', route)).statuses).toEqual([403])
+    expect((await outside(TRUNK, 'REGISTER', 'sip:example.com')).statuses).toEqual([405])
+  })
+
+  test('is told neither secrets of the core nor to what they belong', async () => {
+    const { core, sender } = openEdge()
+    await core('INVITE', 'sip:+15559999@203.0.113.1', [
+      'Route: <sip:127.0.0.1:5058;lr>, <sip:203.0.113.1;lr>',
+      'P-Charging-Vector: icid-value=1',
+    ])
+    expect(sender.only.to).toBe('sip:203.0.113.1;lr')
+    expect(sender.only.request.headers.has(H['P-Charging-Vector'])).toBe(false)
+    expect(sender.only.request.headers.list(H['Record-Route'])).toEqual([
+      '<sip:192.0.2.9:5060;transport=TCP;lr>',
+      '<sip:127.0.0.1:5058;transport=TCP;lr>',
+    ])
+  })
+})
+
+test('a CANCEL of the caller reaches who was called', async () => {
+  const { edge, flow, sender } = await withAlice()
+  sender.farSide = () => undefined
+  const exchange = new TestExchange(sipRequest('INVITE', 'sip:bob@example.com'), flow)
+  const done = edge.fromOutside(exchange)
+  exchange.onCancel?.(sipRequest('CANCEL', 'sip:bob@example.com'))
+  expect(sender.only.cancelled).toBe(true)
+  sender.only.answer(487)
+  await done
+  expect(exchange.statuses).toEqual([487])
+})
