@@ -91,9 +91,17 @@ export class SipResolver implements Resolver {
 
   async #addresses(host: string, port: number, transport: TransportName): Promise<readonly Target[]> {
     const query = this.#family === 4 ? this.#dns.resolve4(host) : this.#dns.resolve6(host)
-    const addresses = (await orNone(query)).toSorted(() => this.#random() - 0.5)
+    const addresses = shuffled(await orNone(query), this.#random)
     return addresses.slice(0, MOST_TARGETS).map(address => ({ transport, address, port }))
   }
+}
+
+/** Each order is as likely as any other. */
+function shuffled(addresses: readonly string[], random: () => number): readonly string[] {
+  return addresses
+    .map(address => ({ address, key: random() }))
+    .toSorted((a, b) => a.key - b.key)
+    .map(entry => entry.address)
 }
 
 /** By priority, and within one by weighted chance; weight 0 is chosen last but not never (RFC 2782). */
