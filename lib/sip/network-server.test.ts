@@ -123,3 +123,35 @@ test('a function that failed is answered for, unless it had answered', () => {
   done.exchange.answerFailure()
   expect(done.take()).toEqual(['100 Trying', '486 Busy Here'])
 })
+
+describe('the hop that sent the request (RFC 3261 §22.1)', () => {
+  const exchangeOver = (transport: FakeTransport, port: number): NetworkServer => {
+    const flow = transport.peer('192.0.2.1', port)
+    const surroundings = {
+      clock: new TestClock(),
+      timers: RFC_TIMERS,
+      answered: () => undefined,
+      ended: () => undefined,
+      ack: () => undefined,
+    }
+    const transaction = new ServerTransaction('key', 'INVITE', flow, surroundings)
+    return new NetworkServer(request(), { name: 'p', host: 'us', port: 5060 }, flow, transaction)
+  }
+
+  test('over UDP is the same socket', () => {
+    const udp = new FakeTransport('UDP', new Recorder())
+    const exchange = exchangeOver(udp, 40_000)
+
+    expect(exchange.isFrom(udp.peer('192.0.2.1', 40_000))).toBe(true)
+    expect(exchange.isFrom(udp.peer('192.0.2.1', 40_001))).toBe(false)
+  })
+
+  test('over streams is the same address: the connection may be a new one', () => {
+    const tcp = new FakeTransport('TCP', new Recorder())
+    const exchange = exchangeOver(tcp, 40_000)
+
+    expect(exchange.isFrom(tcp.peer('192.0.2.1', 40_001))).toBe(true)
+    expect(exchange.isFrom(tcp.peer('192.0.2.2', 40_000))).toBe(false)
+    expect(exchange.isFrom(new FakeTransport('UDP', new Recorder()).peer('192.0.2.1', 40_000))).toBe(false)
+  })
+})
