@@ -47,8 +47,7 @@ export interface ResponseListener {
 
 /** Where a request goes next: a connection that is already there, or a URI that is yet to be resolved. */
 export type NextHop =
-  | { readonly via: 'flow'; readonly flow: Flow }
-  | { readonly via: 'uri'; readonly uri: SipUri }
+  { readonly via: 'flow'; readonly flow: Flow } | { readonly via: 'uri'; readonly uri: SipUri }
 
 /** A SIP function: one request in, its answers out, by way of `exchange.respond`. */
 export type SipFunction = (exchange: ServerExchange) => void | Promise<void>

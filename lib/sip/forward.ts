@@ -1,4 +1,11 @@
-import type { ClientExchange, NextHop, NoAnswer, ResponseListener, Sender, ServerExchange } from './exchange.ts'
+import type {
+  ClientExchange,
+  NextHop,
+  NoAnswer,
+  ResponseListener,
+  Sender,
+  ServerExchange,
+} from './exchange.ts'
 import { H } from './header-names.ts'
 import { breadthOf, hopsLeft } from './hop.ts'
 import { responseTo, type SipResponse, type SipRequest } from './message.ts'
@@ -164,7 +171,8 @@ class Forwarding {
     this.#open--
     const { response } = outcome
     if (response.status === 401 || response.status === 407) (this.#challenges ??= []).push(response)
-    if (this.#best === undefined || rank(response.status) < rank(this.#best.response.status)) this.#best = outcome
+    if (this.#best === undefined || rank(response.status) < rank(this.#best.response.status))
+      this.#best = outcome
     // A 6xx speaks for the callee everywhere (§16.7 step 5): the others stop, and it goes up when they have.
     if (response.status >= 600) this.#cancelOthers([])
     if (this.#open === 0 && !this.#succeeded) {
@@ -189,7 +197,8 @@ class Forwarding {
   /** The caller must see the challenges of all forks to answer them at once (RFC 3261 §16.7 step 7). */
   #withAllChallenges(best: SipResponse): SipResponse {
     const challenges = this.#challenges
-    if ((best.status !== 401 && best.status !== 407) || challenges === undefined || challenges.length < 2) return best
+    if ((best.status !== 401 && best.status !== 407) || challenges === undefined || challenges.length < 2)
+      return best
     const edit = best.headers.edit()
     for (const other of challenges) {
       if (other === best) continue

@@ -160,7 +160,8 @@ export class Headers {
     return new HeaderEdit(this.#source, lines, Headers.#make)
   }
 
-  static readonly #make = (source: HeaderSource, lines: readonly Line[]): Headers => new Headers(source, lines)
+  static readonly #make = (source: HeaderSource, lines: readonly Line[]): Headers =>
+    new Headers(source, lines)
 
   /** The block as text, each line ended by CRLF. Runs of untouched lines are copied in one piece. */
   format(): string {

@@ -31,7 +31,8 @@ export class LocalExchange implements ServerExchange, ClientExchange {
   respond(response: SipResponse): void {
     if (response.status === 100) return
     // After a final response only a further 2xx to INVITE is anybody's business (RFC 6026).
-    if (this.#final && !(this.request.method === 'INVITE' && response.status < 300 && response.status >= 200)) return
+    if (this.#final && !(this.request.method === 'INVITE' && response.status < 300 && response.status >= 200))
+      return
     if (response.status >= 200) this.#final = true
     this.#listener.response(response.with(response.headers.withoutTop(H.Via)))
   }

@@ -347,8 +347,12 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   #refuse(request: SipRequest, flow: Flow, status: number, reason: string | undefined): void {
     const via = request.topVia
     if (request.method === 'ACK' || via === undefined) return
-    const stamped = param(via.params, 'received') === flow.remoteAddress ? request : stampSource(request, via, flow)
-    const toTag = createHash('sha1').update(`${request.callId} ${formatVia(via)}`).digest('base64url').slice(0, 10)
+    const stamped =
+      param(via.params, 'received') === flow.remoteAddress ? request : stampSource(request, via, flow)
+    const toTag = createHash('sha1')
+      .update(`${request.callId} ${formatVia(via)}`)
+      .digest('base64url')
+      .slice(0, 10)
     const edit = status === 503 ? { edit: retryLater } : {}
     const text = reason === undefined ? {} : { reason }
     this.#replyPath(via, flow).send(responseTo(stamped, status, { toTag, ...text, ...edit }).format())
@@ -384,7 +388,9 @@ function transactionKey(request: SipRequest, via: Via, method: string): string {
   if (branch !== undefined && branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE)) {
     return detached(sender + branch)
   }
-  return detached(sender + [request.uri, request.callId, request.fromTag, request.cseq?.number, via.params].join(' '))
+  return detached(
+    sender + [request.uri, request.callId, request.fromTag, request.cseq?.number, via.params].join(' '),
+  )
 }
 
 /** Notes where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4). */

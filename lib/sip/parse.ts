@@ -140,13 +140,7 @@ function bodyOf(text: string, start: number, headers: Headers): Body {
   return { text: text.slice(start, start + length) }
 }
 
-function parseResponse(
-  text: string,
-  start: number,
-  end: number,
-  headers: Headers,
-  body: Body,
-): ParseResult {
+function parseResponse(text: string, start: number, end: number, headers: Headers, body: Body): ParseResult {
   if (!text.startsWith('SIP/2.0 ', start)) return fail('Status line has another version')
   const status = parseDigits(text, start + 8, start + 11, 699) ?? 0
   const separator = text.charCodeAt(start + 11)
@@ -158,13 +152,7 @@ function parseResponse(
   return fault === undefined ? { ok: true, message: response } : fail(fault)
 }
 
-function parseRequest(
-  text: string,
-  start: number,
-  end: number,
-  headers: Headers,
-  body: Body,
-): ParseResult {
+function parseRequest(text: string, start: number, end: number, headers: Headers, body: Body): ParseResult {
   const methodEnd = text.indexOf(' ', start)
   const versionStart = text.lastIndexOf(' ', end - 1) + 1
   const method = text.slice(start, Math.max(methodEnd, start))
@@ -203,7 +191,10 @@ function faultOfRequestLine(uri: string, version: string): string | undefined {
 
 /** Fields that every message has exactly once (RFC 3261 §8.1.1, §20), and those that it has at most once. */
 const ONCE = (['From', 'To', 'Call-ID', 'CSeq'] as const).map(name => ({ name, bit: bitOf(H[name]) }))
-const AT_MOST_ONCE = (['Content-Length', 'Max-Forwards'] as const).map(name => ({ name, bit: bitOf(H[name]) }))
+const AT_MOST_ONCE = (['Content-Length', 'Max-Forwards'] as const).map(name => ({
+  name,
+  bit: bitOf(H[name]),
+}))
 const ALL_ONCE = ONCE.reduce((bits, { bit }) => bits | bit, 0)
 const NONE_TWICE = AT_MOST_ONCE.reduce((bits, { bit }) => bits | bit, ALL_ONCE)
 

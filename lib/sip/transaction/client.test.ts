@@ -22,7 +22,7 @@ function begin(method: string, options: { reliable?: boolean; headers?: string[]
     timedOut: () => void heard.push('timed out'),
     unreachable: () => void heard.push('unreachable'),
   }
-  const surroundings = { clock, timers: RFC_TIMERS, ended: () => void ended++ }
+  const surroundings = { clock, timers: RFC_TIMERS, ended: () => (ended += 1) }
   const transaction = new ClientTransaction(original, outlet, user, surroundings)
   transaction.start()
   return {
