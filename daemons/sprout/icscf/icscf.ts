@@ -6,6 +6,7 @@ import {
   isDeregistration,
   registeredImpu,
 } from '../../../lib/ims/register-request.ts'
+import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import { authParam } from '../../../lib/sip/credentials.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import type { Outcome } from '../../../lib/sip/forward.ts'
@@ -49,16 +50,15 @@ async function registerAt(exchange: ServerExchange, request: SipRequest, core: C
   if (refusal !== undefined) return core.answer(exchange, refusal)
 
   const target = scscfOf(first, core)
-  if (target === 'none') return core.answer(exchange, 600)
-  if (target === 'invalid') return core.answer(exchange, 480)
+  if (typeof target === 'number') return core.answer(exchange, target)
   const outcome = await toScscf(exchange, request, target, core)
   if (!mayTryAnother(outcome)) return exchange.respond(outcome.response)
 
   // The named S-CSCF does not serve: ask what another one must be able to do (TS 29.228 §6.1.1).
   const second = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
-  if (!second.ok) return core.answer(exchange, second.status === 403 || second.status === 404 ? 403 : 504)
+  if (refusalOfStatus(second) === 403) return core.answer(exchange, 403)
   const other = scscfOf(second, core)
-  if (other === 'none' || other === 'invalid' || formatUri(other) === formatUri(target)) {
+  if (typeof other === 'number' || formatUri(other) === formatUri(target)) {
     return core.answer(exchange, 504)
   }
   const retried = await toScscf(exchange, request, other, core)
@@ -129,8 +129,7 @@ async function locate(
     return notOurs(exchange, plain, uri, originating, core)
   }
   const scscf = scscfOf(answer, core)
-  if (scscf === 'none') return core.answer(exchange, 600)
-  if (scscf === 'invalid') return core.answer(exchange, 480)
+  if (typeof scscf === 'number') return core.answer(exchange, scscf)
   const edit = target.headers.edit().append(H.Route, `<${formatUri(scscf)};lr${originating ? ';orig' : ''}>`)
   const wildcard = answer.ok ? answer.value.wildcardIdentity : undefined
   if (wildcard !== undefined) edit.append(H['P-Profile-Key'], `<${encodeURI(wildcard)}>`)
@@ -159,21 +158,17 @@ function notOurs(
     : core.proxy(exchange, { request: routed, hop }, 'icscf')
 }
 
-function originatingUser(request: SipRequest): Uri | undefined {
-  const served = request.headers.get(H['P-Served-User']) ?? request.headers.top(H['P-Asserted-Identity'])
-  const text = served === undefined ? request.from?.uri : /<([^>]*)>/.exec(served)?.[1]
-  return text === undefined ? undefined : parseUri(text)
-}
-
 /**
- * The S-CSCF an answer names. Without a name any of ours will do that has the capabilities; those of this node have
- * none, so a demand for one cannot be met.
+ * The S-CSCF an answer names, or the status that says why there is none. Without a name any of ours will do that has
+ * the capabilities; those of this node have none, so a demand for one cannot be met.
  */
-function scscfOf(answer: Answer<ServerChoice>, core: Core): SipUri | 'none' | 'invalid' {
-  if (!answer.ok) return 'none'
+function scscfOf(answer: Answer<ServerChoice>, core: Core): SipUri | 480 | 482 | 600 {
+  if (!answer.ok) return 600
   const { scscf, mandatoryCapabilities } = answer.value
   if (scscf === undefined && (mandatoryCapabilities === undefined || mandatoryCapabilities.length > 0))
-    return 'none'
+    return 600
   const uri = parseUri(scscf ?? core.scscfUri)
-  return uri?.kind === 'sip' ? uri : 'invalid'
+  if (uri?.kind !== 'sip') return 480
+  // It would come back here.
+  return core.isLocal(uri) && uri.port === core.options.ports.icscf ? 482 : uri
 }

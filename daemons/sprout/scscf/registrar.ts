@@ -40,7 +40,8 @@ export async function register(exchange: ServerExchange, user: AuthenticatedUser
 
   const answer = await fetchProfile(user, asked, core)
   if (!answer.ok) return core.answer(exchange, statusOf(answer.status))
-  const { subscription, charging } = answer.value
+  const { subscription, charging, state } = answer.value
+  if (addsBinding(asked) && state !== 'REGISTERED') return core.answer(exchange, 504)
   if (subscription === undefined) return core.answer(exchange, 403)
   const impu = defaultImpuOf(subscription)
   if (impu === undefined) return core.answer(exchange, 400)
@@ -74,10 +75,13 @@ function removesOnlyEmergency(asked: Asked): boolean {
   )
 }
 
+function addsBinding(asked: Asked): boolean {
+  return asked.kind === 'contacts' && asked.contacts.some(contact => contact.expires > 0)
+}
+
 /** A request that adds a binding registers at the HSS; one that only asks or removes must not (TS 29.228 §6.1.2). */
 function fetchProfile(user: AuthenticatedUser, asked: Asked, core: Core): Promise<Answer<RegistrationData>> {
-  const adds = asked.kind === 'contacts' && asked.contacts.some(contact => contact.expires > 0)
-  if (!adds) return core.homestead.readRegistrationData(user.impu)
+  if (!addsBinding(asked)) return core.homestead.readRegistrationData(user.impu)
   return core.homestead.registrationData(user.impu, {
     type: 'reg',
     impi: user.impi,
@@ -162,7 +166,10 @@ async function update(
   return undefined
 }
 
-/** A renewal leaves the timer as it is: when it pops, it looks again and is set for what then expires next. */
+/**
+ * A renewal leaves the timer as it is, and so does the end of the last binding, since somebody else may register just
+ * then: when it pops, it looks again and is set for what then expires next, if anything.
+ */
 async function watchFrom(
   core: Core,
   impu: Impu,
@@ -170,8 +177,7 @@ async function watchFrom(
   next: number | undefined,
   now: number,
 ): Promise<void> {
-  if (next === undefined) await core.timers.cancel(EXPIRY, impu)
-  else if (before === undefined || next < before)
+  if (next !== undefined && (before === undefined || next < before))
     await core.timers.set(EXPIRY, impu, millis(next - now), impu)
 }
 

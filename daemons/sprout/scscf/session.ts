@@ -1,5 +1,6 @@
 import type { Answer, RegistrationData } from '../../../lib/ims/homestead.ts'
 import { classifyUri, impuOf, type Impu } from '../../../lib/ims/identity.ts'
+import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import { defaultImpuOf, servedIdentity } from '../../../lib/ims/registered-set.ts'
 import type { ImsSubscription, ServiceProfile } from '../../../lib/ims/subscription.ts'
 import { withSecondIdentity } from '../../../lib/ims/asserted-identity.ts'
@@ -7,9 +8,8 @@ import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { forwardAck, type Fork } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
-import { parseNameAddr } from '../../../lib/sip/name-addr.ts'
 import { nextHopOf, sipUriOf, withoutOwnRoute } from '../../../lib/sip/routing.ts'
-import { parseUri, uriParam, type Uri } from '../../../lib/sip/uri.ts'
+import { uriParam, type Uri } from '../../../lib/sip/uri.ts'
 import type { Binding } from '../../../lib/store/registration-store.ts'
 import { startsDialog, type Core } from '../core.ts'
 import { forgetBinding } from './registrar.ts'
@@ -48,13 +48,6 @@ async function originate(exchange: ServerExchange, request: SipRequest, core: Co
   const left = request.with(edit.done())
   if (left.headers.has(H.Route)) return byRoute(exchange, left, core)
   return toTarget(exchange, left, core)
-}
-
-/** Who sends the request: what a trusted hop says first, then what the edge asserts, then From (sip.md §2.9). */
-function originatingUser(request: SipRequest): Uri | undefined {
-  const said = request.headers.get(H['P-Served-User']) ?? request.headers.top(H['P-Asserted-Identity'])
-  const address = said === undefined ? request.from : parseNameAddr(said)
-  return address === undefined ? undefined : parseUri(address.uri)
 }
 
 /** A target of ours is the I-CSCF's to find, any other the BGCF's to route (sip.md §6.5, without ENUM). */

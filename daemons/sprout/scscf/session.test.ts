@@ -1,0 +1,203 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Impi, Impu } from '../../../lib/ims/identity.ts'
+import type { TestExchange } from '../../../lib/ims/testing.ts'
+import { H } from '../../../lib/sip/header-names.ts'
+import { openCore, registrationData, type TestCore } from '../testing.ts'
+import { register } from './registrar.ts'
+import { session } from './session.ts'
+
+const BOB = 'sip:bob@example.com'
+const ORIG = 'Route: <sip:scscf.sprout.example.com;transport=TCP;lr;orig>'
+const TERM = 'Route: <sip:scscf.sprout.example.com:5054;transport=TCP;lr>'
+
+let opened: TestCore
+
+beforeEach(() => {
+  opened = openCore()
+  opened.homestead.data = impu => registrationData([impu])
+})
+
+function call(method: string, uri: string, ...lines: string[]): Promise<TestExchange> {
+  return opened.run(session, method, uri, lines)
+}
+
+async function bobRegisters(...contacts: string[]): Promise<void> {
+  const user = { impi: 'bob@example.com' as Impi, impu: BOB as Impu }
+  const lines = contacts.map(contact => `Contact: ${contact}`)
+  await opened.run((one, core) => register(one, user, core), 'REGISTER', 'sip:example.com', [
+    'Path: <sip:token@127.0.0.1:5058;transport=TCP;lr;ob>',
+    ...lines,
+  ])
+}
+
+describe('originating', () => {
+  test('the request stays in sight, and goes to the I-CSCF for a user of ours', async () => {
+    await call('INVITE', BOB, ORIG, 'P-Asserted-Identity: <sip:alice@example.com>')
+    const { request, to } = opened.sender.only
+    expect(opened.homestead.asked).toEqual(['call sip:alice@example.com'])
+    expect(to).toBe('sip:icscf.sprout.example.com;transport=TCP;lr')
+    expect(request.uri).toBe(BOB)
+    expect(request.headers.list(H.Route)).toEqual(['<sip:icscf.sprout.example.com;transport=TCP;lr>'])
+    expect(request.headers.list(H['Record-Route'])).toEqual([
+      '<sip:scscf.sprout.example.com;transport=TCP;lr;billing-role=charge-orig>',
+    ])
+  })
+
+  test.each([
+    ['a number', 'tel:+15551234', 'icscf'],
+    ['a number at home', 'sip:+15551234@example.com;user=phone', 'icscf'],
+    ['somebody elsewhere', 'sip:carol@example.org', 'bgcf'],
+  ])('%s: %s goes to the %s', async (_what, uri, next) => {
+    await call('INVITE', uri, ORIG)
+    expect(opened.sender.only.to).toBe(`sip:${next}.sprout.example.com;transport=TCP;lr`)
+  })
+
+  test('a target that is neither: 400', async () => {
+    expect((await call('INVITE', 'urn:service:sos', ORIG)).statuses).toEqual([400])
+  })
+
+  test('the served user is who P-Served-User says, then P-Asserted-Identity, then From', async () => {
+    const asserted = 'P-Asserted-Identity: sip:asserted@example.com'
+    await call('INVITE', BOB, ORIG, asserted, 'P-Served-User: <sip:served@example.com>;sescase=orig')
+    await call('INVITE', BOB, ORIG, asserted)
+    await call('INVITE', BOB, ORIG)
+    expect(opened.homestead.asked).toEqual([
+      'call sip:served@example.com',
+      'call sip:asserted@example.com',
+      'call sip:alice@example.com',
+    ])
+  })
+
+  test('a user elsewhere is not served, the request goes by its Routes', async () => {
+    await call('INVITE', BOB, `${ORIG}, <sip:as.example.com;lr>`, 'From: <sip:x@example.org>;tag=1')
+    expect(opened.sender.only.to).toBe('sip:as.example.com;lr')
+    expect(opened.homestead.asked).toEqual([])
+  })
+
+  test('a user with a number is asserted by both', async () => {
+    opened.homestead.data = () => registrationData(['sip:alice@example.com', 'tel:+15550000'])
+    await call('INVITE', BOB, ORIG, 'P-Asserted-Identity: <sip:alice@example.com>')
+    expect(opened.sender.only.request.headers.list(H['P-Asserted-Identity'])).toEqual([
+      '<sip:alice@example.com>',
+      '<tel:+15550000>',
+    ])
+  })
+
+  test('403 for a barred user', async () => {
+    opened.homestead.data = impu => registrationData([`!${impu}`])
+    expect((await call('INVITE', BOB, ORIG)).statuses).toEqual([403])
+  })
+
+  test('a MESSAGE makes no dialog, so nobody stays in it', async () => {
+    await call('MESSAGE', BOB, ORIG)
+    expect(opened.sender.only.request.headers.has(H['Record-Route'])).toBe(false)
+  })
+})
+
+describe('the subscriber server', () => {
+  test.each([
+    [404, 404],
+    [500, 404],
+    [503, 504],
+    [504, 504],
+  ] as const)('says %i: %i', async (status, answer) => {
+    opened.homestead.data = () => ({ ok: false, status })
+    expect((await call('INVITE', BOB, ORIG)).statuses).toEqual([answer])
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([answer])
+  })
+})
+
+describe('terminating', () => {
+  test('the request goes to the contact by the Path it registered over', async () => {
+    await bobRegisters('<sip:bob@10.0.0.2:5070;ob>')
+    const exchange = await call('INVITE', BOB, TERM, 'P-Called-Party-ID: <sip:x@y>')
+    const { request, to } = opened.sender.only
+    expect(exchange.statuses).toEqual([200])
+    expect(to).toBe('sip:token@127.0.0.1:5058;transport=TCP;lr;ob')
+    expect(request.uri).toBe('sip:bob@10.0.0.2:5070;ob')
+    expect(request.headers.list(H.Route)).toEqual(['<sip:token@127.0.0.1:5058;transport=TCP;lr;ob>'])
+    expect(request.headers.list(H['P-Called-Party-ID'])).toEqual([`<${BOB}>`])
+    expect(request.headers.list(H['Record-Route'])).toEqual([
+      '<sip:scscf.sprout.example.com;transport=TCP;lr;billing-role=charge-term>',
+    ])
+  })
+
+  test('480 when nobody has registered; 404 for a barred user', async () => {
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([480])
+    opened.homestead.data = impu => registrationData([`!${impu}`])
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([404])
+  })
+
+  test('an alias rings the phones of its set', async () => {
+    opened.homestead.data = () => registrationData([BOB, 'tel:+15559999'])
+    await bobRegisters('<sip:bob@10.0.0.2>')
+    await call('INVITE', 'tel:+1555-9999', TERM)
+    expect(opened.sender.only.request.uri).toBe('sip:bob@10.0.0.2')
+    expect(opened.sender.only.request.headers.get(H['P-Called-Party-ID'])).toBe('<tel:+15559999>')
+  })
+
+  test('all phones ring; the first that answers wins, the others are told', async () => {
+    await bobRegisters('<sip:bob@10.0.0.2>;q=0.1', '<sip:bob@10.0.0.3>')
+    opened.sender.farSide = sent => {
+      if (sent.request.uri.includes('10.0.0.3')) sent.answer(180)
+      else setImmediate(() => sent.answer(200))
+    }
+    const exchange = await call('INVITE', BOB, TERM)
+    expect(opened.sender.sent.map(({ request }) => request.uri)).toEqual([
+      'sip:bob@10.0.0.3',
+      'sip:bob@10.0.0.2',
+    ])
+    expect(exchange.statuses).toEqual([180, 200])
+    expect(opened.sender.sent.map(({ cancelled }) => cancelled)).toEqual([true, false])
+  })
+
+  test('no more than ten ring', async () => {
+    await bobRegisters(...Array.from({ length: 12 }, (_, i) => `<sip:bob@10.0.0.${i}>;q=0.${i < 2 ? 1 : 5}`))
+    opened.sender.farSide = sent => sent.answer(486)
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([486])
+    expect(opened.sender.sent).toHaveLength(10)
+    expect(opened.sender.sent.some(({ request }) => /\.[01]$/.test(request.uri))).toBe(false)
+  })
+
+  test('430 removes the binding; the call goes on at the others', async () => {
+    await bobRegisters('<sip:bob@10.0.0.2>', '<sip:bob@10.0.0.3>')
+    opened.sender.farSide = sent => sent.answer(sent.request.uri.includes('10.0.0.2') ? 430 : 200)
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([200])
+    await vi.waitFor(() => expect(opened.registrations.contacts(BOB)).toEqual(['sip:bob@10.0.0.3']))
+  })
+
+  test('a phone that does not answer is a 408, a flow that cannot be reached a 503', async () => {
+    await bobRegisters('<sip:bob@10.0.0.2>')
+    opened.sender.farSide = sent => sent.noAnswer('timeout')
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([408])
+    opened.sender.farSide = sent => sent.noAnswer('unreachable')
+    expect((await call('INVITE', BOB, TERM)).statuses).toEqual([503])
+  })
+
+  test('a Route below ours has chosen the target already', async () => {
+    await call('INVITE', BOB, TERM, 'Route: <sip:elsewhere.example.com;lr>')
+    expect(opened.sender.only.to).toBe('sip:elsewhere.example.com;lr')
+    expect(opened.homestead.asked).toEqual([])
+  })
+})
+
+describe('in a dialog', () => {
+  const BYE = ['To: <sip:bob@example.com>;tag=b', TERM, 'Route: <sip:127.0.0.1:5058;transport=TCP;lr>']
+
+  test('the Routes decide, nobody is looked up', async () => {
+    await call('BYE', 'sip:bob@10.0.0.2', ...BYE)
+    expect(opened.sender.only.to).toBe('sip:127.0.0.1:5058;transport=TCP;lr')
+    expect(opened.sender.only.request.headers.count(H.Route)).toBe(1)
+    expect(opened.homestead.asked).toEqual([])
+  })
+
+  test('an ACK goes the same way, and is not answered', async () => {
+    const exchange = await call('ACK', 'sip:bob@10.0.0.2', ...BYE)
+    expect(opened.sender.acks).toHaveLength(1)
+    expect(exchange.statuses).toEqual([])
+  })
+
+  test('no SIP URI to go to: 400', async () => {
+    expect((await call('BYE', 'tel:+15551234', 'To: <sip:b@x>;tag=b')).statuses).toEqual([400])
+  })
+})

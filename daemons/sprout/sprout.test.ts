@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { noLog } from '../../lib/kit/log.ts'
+import { sipRequest, TestExchange } from '../../lib/ims/testing.ts'
+import { LocalNet } from '../../lib/sip/local-net.ts'
+import { InProcessTimers } from '../../lib/timers/in-process.ts'
+import { startSprout, type RunningSprout } from './sprout.ts'
+import { MemoryRegistrations, openCore, OPTIONS, registrationData, type TaughtHomestead } from './testing.ts'
+
+const net = new LocalNet()
+const { challenges, homestead, sender } = openCore()
+let running: RunningSprout
+
+beforeAll(async () => {
+  const { clock } = sender
+  running = await startSprout(
+    { ...OPTIONS, ports: { icscf: 0, scscf: 0, bgcf: 0 } },
+    {
+      clock,
+      log: noLog,
+      net,
+      resolver: { resolve: async () => [] },
+      homestead,
+      registrations: new MemoryRegistrations(),
+      challenges,
+      timers: new InProcessTimers({ clock, log: noLog }),
+    },
+  )
+})
+
+afterAll(() => running.close(0))
+
+async function at(name: string, method: string, uri: string, ...lines: string[]): Promise<TestExchange> {
+  const exchange = new TestExchange(sipRequest(method, uri, lines))
+  await net.find(`${name}.sprout.example.com`, undefined)?.handle(exchange)
+  return exchange
+}
+
+/** Which function took the request shows in what it asks of the subscriber server, or that it does not ask. */
+function teach(server: TaughtHomestead): string[] {
+  server.asked.length = 0
+  server.locate = () => ({ ok: false, status: 404 })
+  server.data = impu => registrationData([impu])
+  return server.asked
+}
+
+describe('a request', () => {
+  test('goes to the function whose name it was sent to', async () => {
+    const asked = teach(homestead)
+    expect((await at('icscf', 'INVITE', 'sip:bob@example.com')).statuses).toEqual([404])
+    expect((await at('scscf', 'INVITE', 'sip:bob@example.com')).statuses).toEqual([480])
+    expect((await at('bgcf', 'INVITE', 'sip:bob@example.com')).final.reason).toBe('No route to target')
+    expect(asked).toEqual(['location sip:bob@example.com', 'call sip:bob@example.com'])
+  })
+
+  test('that names another function of this node in its Route goes to that one', async () => {
+    const asked = teach(homestead)
+    await at('icscf', 'INVITE', 'sip:bob@example.com', 'Route: <sip:scscf.sprout.example.com;lr>')
+    await at('icscf', 'INVITE', 'sip:bob@example.com', 'Route: <sip:sprout.example.com;lr;service=scscf>')
+    expect(asked).toEqual(Array(2).fill('call sip:bob@example.com'))
+  })
+
+  test('for a scheme that is not SIP’s: 416', async () => {
+    expect((await at('icscf', 'INVITE', 'mailto:bob@example.com')).statuses).toEqual([416])
+  })
+
+  test('of a monitor is answered here, one for a user is not', async () => {
+    teach(homestead)
+    expect((await at('scscf', 'OPTIONS', 'sip:sprout.example.com')).statuses).toEqual([200])
+    const polled = 'Route: <sip:scscf.sprout.example.com;lr>'
+    expect((await at('scscf', 'OPTIONS', 'sip:sprout.example.com', polled)).statuses).toEqual([200])
+    expect((await at('scscf', 'OPTIONS', 'sip:bob@example.com')).statuses).toEqual([480])
+  })
+})
