@@ -114,7 +114,9 @@ describe('a challenge', () => {
   test('malformed credentials: 400; a To that is no user of ours: 404', async () => {
     expect((await register('Authorization: Digest username="a')).statuses).toEqual([400])
     const stranger = await opened.run(
-      async (one, core) => void (await authenticate(one, core)),
+      async (one, core) => {
+        await authenticate(one, core)
+      },
       'REGISTER',
       'sip:example.com',
       ['To: <urn:service:sos>'],
