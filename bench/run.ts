@@ -15,6 +15,7 @@ import {
   startupMs,
   type Scale,
 } from './measures.ts'
+import { keepLoadOnItsCore } from './cores.ts'
 import { formatTable, saveResults, type Row } from './report.ts'
 import { spreadOf } from './statistics.ts'
 import type { SubjectName } from './subjects.ts'
@@ -53,6 +54,7 @@ if (flags.help || !chosen.every(isItem)) {
   process.exit(flags.help ? 0 : 2)
 }
 
+keepLoadOnItsCore()
 const base = flags.quick ? QUICK : FULL
 const scale: Scale = { ...base, repeats: Number(flags.repeats ?? base.repeats) }
 const rows: Row[] = []

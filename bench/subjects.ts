@@ -1,6 +1,8 @@
 import { Core } from '../test/support/core.ts'
 import { freePort } from '../test/support/ports.ts'
 import { provisionMany, subscriber } from '../test/support/subscribers.ts'
+import { processTree } from '../test/support/processes.ts'
+import { keepSubjectOnItsCore } from './cores.ts'
 import { Kamailio } from './kamailio.ts'
 
 /** What stands under load: a core, or a Kamailio in its place. */
@@ -18,8 +20,8 @@ export type SubjectName = 'clearwater' | 'kamailio' | 'kamailio chain'
 /** How a subject is started; `users` are the names its phones will have. */
 export const START: Readonly<Record<SubjectName, (users: readonly string[]) => Promise<Subject>>> = {
   clearwater: startClearwater,
-  kamailio: async () => await startKamailios(1),
-  'kamailio chain': async () => await startKamailios(3),
+  kamailio: () => startKamailios(1),
+  'kamailio chain': () => startKamailios(3),
 }
 
 async function startClearwater(users: readonly string[]): Promise<Subject> {
@@ -34,6 +36,7 @@ async function startClearwater(users: readonly string[]): Promise<Subject> {
 }
 
 export function subjectOf(core: Core): Subject {
+  keepSubjectOnItsCore(processTree(core.pid))
   return {
     processes: [core.pid],
     proxyPort: core.port('client'),
@@ -60,6 +63,7 @@ async function startKamailios(count: number): Promise<Subject> {
     await dispose()
     throw error
   }
+  keepSubjectOnItsCore(row.flatMap(kamailio => processTree(kamailio.pid)))
   const [first, last] = [row[0], row.at(-1)]
   if (!first || !last) throw new Error('a row of no Kamailios')
   return {

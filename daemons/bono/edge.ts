@@ -287,7 +287,9 @@ const SCHEMES = new Set(['sip', 'sips', 'tel', 'urn'])
 function refusalOf(request: SipRequest): number | undefined {
   const scheme = request.uri.slice(0, request.uri.indexOf(':')).toLowerCase()
   if (!SCHEMES.has(scheme)) return 416
-  if (request.parsedUri === undefined) return 400
+  const target = request.parsedUri
+  // A Request-URI may not carry headers (RFC 3261 §19.1.1, RFC 4475 §3.1.2.11).
+  if (target === undefined || (target.kind === 'sip' && target.headers !== '')) return 400
   const hops = parseMaxForwards(request.headers.get(H['Max-Forwards']) ?? '70') ?? 0
   if (hops <= 1) return 483
   if (request.headers.has(H['Proxy-Require'])) return 420

@@ -65,6 +65,7 @@ export function forwardAck(ack: SipRequest, hop: NextHop, sender: Sender, as: st
 function refusalOf(exchange: ServerExchange, forks: number): Outcome | undefined {
   const { request } = exchange
   if (exchange.cancelled !== undefined) return made(request, 487, 'cancelled')
+  if (forks === 0) return made(request, 480, undefined)
   if (hopsLeft(request) <= 0) return made(request, 483, undefined)
   if (forks > breadthOf(request)) return made(request, 440, undefined)
   return undefined

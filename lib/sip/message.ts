@@ -139,8 +139,9 @@ export interface ResponseOptions {
 export function responseTo(request: SipRequest, status: number, options: ResponseOptions = {}): SipResponse {
   const copied = status === 100 ? COPIED_INTO_100 : status < 300 && status > 100 ? COPIED_INTO_DIALOG : COPIED
   const edit = request.headers.pick(copied)
-  if (status !== 100 && options.toTag !== undefined && request.toTag === undefined) {
-    edit.set(H.To, `${request.headers.get(H.To) ?? ''};tag=${options.toTag}`)
+  const to = request.headers.get(H.To)
+  if (status !== 100 && options.toTag !== undefined && to !== undefined && request.toTag === undefined) {
+    edit.set(H.To, `${to};tag=${options.toTag}`)
   }
   options.edit?.(edit)
   const body = options.body ?? ''

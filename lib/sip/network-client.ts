@@ -77,7 +77,7 @@ export class NetworkClient implements ClientExchange, ClientUser {
   response(response: SipResponse): void {
     const { status } = response
     if (status < 200) {
-      this.#restartTimerC()
+      if (status > 100) this.#restartTimerC()
       if (this.#cancelReasons !== undefined && this.#afterCancel === undefined) this.#sendCancel()
     } else {
       if (status === 503 && this.#next < this.#targets.length && this.#cancelReasons === undefined) {

@@ -112,15 +112,15 @@ describe('another request (RFC 4320)', () => {
   })
 })
 
-test('a function that failed is answered for, unless it had answered', () => {
+test('only the first final answer goes out', () => {
   const failed = begin('INVITE')
-  failed.exchange.answerFailure()
-  failed.exchange.answerFailure()
+  failed.respond(500)
+  failed.respond(500)
   expect(failed.take()).toEqual(['100 Trying', '500 Server Internal Error'])
 
   const done = begin('INVITE')
   done.respond(486)
-  done.exchange.answerFailure()
+  done.respond(500)
   expect(done.take()).toEqual(['100 Trying', '486 Busy Here'])
 })
 

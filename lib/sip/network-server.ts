@@ -1,5 +1,4 @@
 import { millis, seconds, type Clock, type Timer } from '../kit/clock.ts'
-import { newTag } from './branch.ts'
 import type { ServerExchange, ServicePoint } from './exchange.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
 import type { ServerTransaction } from './transaction/server.ts'
@@ -71,11 +70,6 @@ export class NetworkServer implements ServerExchange {
     if (!this.#transaction.open || this.cancelled !== undefined) return
     this.cancelled = cancel
     this.onCancel?.(cancel)
-  }
-
-  /** The function failed or forgot to answer: the caller must not wait for ever. */
-  answerFailure(): void {
-    if (this.open) this.respond(responseTo(this.request, 500, { toTag: newTag() }))
   }
 
   #giveUp(): void {

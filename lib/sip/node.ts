@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { millis, type Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import { detached } from '../kit/text.ts'
-import { MAGIC_COOKIE, newLocalBranch } from './branch.ts'
+import { MAGIC_COOKIE, newLocalBranch, newTag } from './branch.ts'
 import type {
   ClientExchange,
   HopLimits,
@@ -370,7 +370,8 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   #failed(exchange: ServerExchange, error: unknown): void {
     const { method, callId } = exchange.request
     this.#options.log.error('a SIP function failed', { method, callId, point: exchange.point.name, error })
-    if (method !== 'ACK') exchange.respond(responseTo(exchange.request, 500, { toTag: 'failed' }))
+    // The caller must not wait for ever; where an answer has gone out already, this one is not sent.
+    exchange.respond(responseTo(exchange.request, 500, { toTag: newTag() }))
   }
 }
 

@@ -20,13 +20,14 @@ export interface EmbeddedOptions {
 export type Urgency = 'now' | 'shared'
 
 const OWNER_KEY = 'owner'
-const DEFAULT_COMMIT_DELAY = millis(10)
+const DEFAULT_COMMIT_DELAY = millis(20)
 /** The write-ahead log makes a commit one append; NORMAL syncs at its checkpoints, so a power loss breaks nothing. */
 const PRAGMAS = `
   PRAGMA busy_timeout = 2000;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA cache_size = -16384;
+  PRAGMA wal_autocheckpoint = 8000;
 `
 
 interface Batch {
