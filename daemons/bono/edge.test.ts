@@ -134,24 +134,6 @@ describe("a client's request", () => {
     expect(sender.only.to).toBe('sip:scscf.sprout.example.com;transport=TCP;lr;orig')
   })
 
-  test('a To tag alone does not make it one of a dialog: the Routes of a stranger are not followed', async () => {
-    const { outside, flow, sender } = await withAlice()
-    const lines = ['To: <sip:bob@example.com>;tag=b', 'Route: <sip:evil.example.org;lr>']
-    await outside(flow, 'BYE', 'sip:bob@example.com', lines)
-    expect(sender.only.request.headers.list(H.Route)).toEqual([SERVICE_ROUTE])
-  })
-
-  test('in a dialog it follows its Routes, without the two of this edge', async () => {
-    const { outside, flow, token, sender } = await withAlice()
-    await outside(flow, 'INVITE', 'sip:bob@10.0.0.2', [
-      'To: <sip:bob@example.com>;tag=b',
-      `Route: <sip:${token}@192.0.2.9:5060;transport=TCP;lr>, <sip:127.0.0.1:5058;transport=TCP;lr>`,
-      'Route: <sip:scscf.sprout.example.com;lr>',
-    ])
-    expect(sender.only.request.headers.list(H.Route)).toEqual(['<sip:scscf.sprout.example.com;lr>'])
-    expect(sender.only.request.headers.count(H['Record-Route'])).toBe(2)
-  })
-
   test('two Record-Routes, the one of the core side on top', async () => {
     const { outside, flow, token, sender } = await withAlice()
     await outside(flow, 'INVITE', 'sip:bob@example.com')
@@ -214,10 +196,11 @@ describe('a request from the core', () => {
     expect(to).toBe(`flow ${flow.id}`)
     expect(request.headers.get(H['P-Asserted-Identity'])).toBe('<sip:bob@example.com>')
     expect(request.format()).not.toMatch(/^(P-Charging|P-Access|P-Visited|P-Served|Auth|Proxy-Auth|Route)/m)
-    expect(request.headers.list(H['Record-Route'])).toEqual([
-      `<sip:${token}@192.0.2.9:5060;transport=TCP;lr>`,
-      '<sip:127.0.0.1:5058;transport=TCP;lr>',
-    ])
+    const [outer, inner] = request.headers.list(H['Record-Route'])
+    expect(outer).toMatch(
+      new RegExp(`^<sip:${token}@192\\.0\\.2\\.9:5060;transport=TCP;lr;seal=[\\w-]{12}>$`),
+    )
+    expect(inner).toBe('<sip:127.0.0.1:5058;transport=TCP;lr>')
   })
 
   test('430 when the token is not known, and when its connection is gone', async () => {
@@ -314,4 +297,76 @@ test('a CANCEL of the caller reaches who was called', async () => {
   sender.only.answer(487)
   await done
   expect(exchange.statuses).toEqual([487])
+})
+
+describe('the way of a dialog', () => {
+  const CORE = [
+    '<sip:scscf.sprout.example.com;transport=TCP;lr;billing-role=charge-term>',
+    '<sip:as.example.com;lr>',
+  ]
+  const IN_DIALOG = 'To: <sip:bob@example.com>;tag=b'
+
+  /** The Route set that a caller has from the 200 of its INVITE (RFC 3261 §12.1.2). */
+  async function asCaller() {
+    const opened = await withAlice()
+    opened.sender.farSide = sent => {
+      const recorded = [...CORE, ...sent.request.headers.list(H['Record-Route'])]
+      sent.answer(200, headers => headers.set(H['Record-Route'], recorded.join(', ')))
+    }
+    const { final } = await opened.outside(opened.flow, 'INVITE', 'sip:bob@example.com')
+    return { ...opened, routes: final.headers.list(H['Record-Route']).reverse() }
+  }
+
+  /** The Route set that a callee has from the INVITE (§12.1.1). */
+  async function asCallee() {
+    const opened = await withAlice()
+    const recorded = CORE.map(route => `Record-Route: ${route}`)
+    await opened.core('INVITE', 'sip:alice@10.0.0.1', [
+      `Route: <sip:${opened.token}@127.0.0.1:5058;lr>`,
+      ...recorded,
+    ])
+    return { ...opened, routes: opened.sender.only.request.headers.list(H['Record-Route']) }
+  }
+
+  test.each([
+    ['caller', asCaller, CORE.toReversed()],
+    ['callee', asCallee, CORE],
+  ])('the %s goes the way it was given, without the two Routes of this edge', async (_, begin, way) => {
+    const { outside, flow, sender, routes } = await begin()
+    const { statuses } = await outside(flow, 'BYE', 'sip:bob@10.0.0.2', [
+      IN_DIALOG,
+      `Route: ${routes.join(', ')}`,
+    ])
+    expect(statuses).toEqual([200])
+    expect(sender.sent.at(-1)?.request.headers.list(H.Route)).toEqual(way)
+  })
+
+  test('it is kept over a new registration on another connection', async () => {
+    const { outside, register, routes } = await asCaller()
+    const other = new TestFlow()
+    await register(other, [ALICE])
+    const { statuses } = await outside(other, 'BYE', 'sip:bob@10.0.0.2', [
+      IN_DIALOG,
+      `Route: ${routes.join(', ')}`,
+    ])
+    expect(statuses).toEqual([200])
+  })
+
+  test.each([
+    ['a Route added', (routes: readonly string[]) => [...routes, '<sip:10.0.0.1:7;lr>']],
+    ['a Route changed', (routes: readonly string[]) => routes.with(2, '<sip:10.0.0.1:7;lr>')],
+    ['only the two of this edge', (routes: readonly string[]) => routes.slice(0, 2)],
+    [
+      'a way without a seal',
+      (routes: readonly string[]) => routes.with(0, (routes[0] ?? '').replace(/;seal=[^>]*/, '')),
+    ],
+    ['a way of its own', () => ['<sip:10.0.0.1:7;lr>']],
+    ['no way at all', () => []],
+  ])('%s: 403', async (_, change) => {
+    const { outside, flow, sender, routes } = await asCaller()
+    const before = sender.sent.length
+    const way = change(routes).map(route => `Route: ${route}`)
+    expect((await outside(flow, 'BYE', 'sip:bob@10.0.0.2', [IN_DIALOG, ...way])).statuses).toEqual([403])
+    expect(sender.sent).toHaveLength(before)
+  })
 })

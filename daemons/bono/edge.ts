@@ -114,12 +114,13 @@ export class Edge implements RegistrationEdge {
     const identities = this.#identitiesOf(request, client)
     const [served] = identities
     if (served === undefined) return this.refuse(exchange, 403)
-    const { routed, token } = this.#withoutOwnRoutes(request)
-    const inDialog = !request.isInitial && token === client.token
+    const { routed, token, seal } = this.#withoutOwnRoutes(request)
+    // In a dialog a client goes the way it was given, and no other.
+    if (!request.isInitial && !this.#isGivenOut(routed, token, seal)) return this.refuse(exchange, 403)
 
     const edit = removeClaims(routed.headers.edit()).remove(H['P-Preferred-Identity'])
     for (const { asserted } of identities) edit.append(H['P-Asserted-Identity'], asserted)
-    if (!inDialog) {
+    if (request.isInitial) {
       // Where its requests enter the core is for the core to say, as it did when the client registered.
       edit.remove(H.Route)
       const routes = served.serviceRoute.length > 0 ? served.serviceRoute : [this.upstreamRoute]
@@ -131,14 +132,16 @@ export class Edge implements RegistrationEdge {
     const outgoing = plain.with(withSessionExpires(plain, this.options.sessionExpires))
     const hop = nextHopOf(outgoing)
     if (hop === undefined) return this.refuse(exchange, 416)
-    return this.#forward(exchange, { request: outgoing, hop }, response =>
-      responseForClient(withSessionAnswer(response, request, outgoing)),
-    )
+    return this.#forward(exchange, { request: outgoing, hop }, response => {
+      const answer = responseForClient(withSessionAnswer(response, request, outgoing))
+      return request.isInitial ? this.#withSealedRoutes(answer, client) : answer
+    })
   }
 
   #toClient(exchange: ServerExchange, routed: SipRequest, client: ClientFlow): Promise<void> | undefined {
     const edit = removeSecrets(routed.headers.edit())
-    this.#recordRoute(edit, routed, this.#innerUri(), this.#outerUri(client))
+    const seal = this.flows.seal(client.token, routed.headers.list(H['Record-Route']))
+    this.#recordRoute(edit, routed, this.#innerUri(), this.#outerUri(client, seal))
     const plain = routed.with(edit.done())
     const outgoing = plain.with(withSessionExpires(plain, this.options.sessionExpires))
     return this.#forward(exchange, { request: outgoing, hop: { via: 'flow', flow: client.flow } }, response =>
@@ -230,17 +233,35 @@ export class Edge implements RegistrationEdge {
   #withoutOwnRoutes(request: SipRequest): {
     readonly routed: SipRequest
     readonly token: string | undefined
+    readonly seal: string | undefined
   } {
-    let token: string | undefined
+    let named: SipUri | undefined
     let routed = request
     for (let taken = 0; taken < 2; taken++) {
       const top = topRoute(routed)
       if (top === undefined || !this.#isOwn(top)) break
-      if (top.user !== undefined && token !== undefined) break
-      token ??= top.user
-      routed = routed.with(routed.headers.edit().removeTop(H.Route).done())
+      if (top.user !== undefined && named !== undefined) break
+      if (top.user !== undefined) named = top
+      routed = routed.with(routed.headers.withoutTop(H.Route))
     }
-    return { routed, token }
+    return { routed, token: named?.user, seal: named === undefined ? undefined : uriParam(named, 'seal') }
+  }
+
+  #isGivenOut(routed: SipRequest, token: string | undefined, seal: string | undefined): boolean {
+    return token !== undefined && seal === this.flows.seal(token, routed.headers.list(H.Route))
+  }
+
+  /**
+   * Seals the Route set that a caller takes from a response: the Record-Routes from the bottom up, of which ours are
+   * the first two (RFC 3261 §12.1.2; that a proxy may change its own on the way back is §16.7 step 8).
+   */
+  #withSealedRoutes(response: SipResponse, client: ClientFlow): SipResponse {
+    const recorded = response.headers.list(H['Record-Route'])
+    const own = recorded.findLastIndex(route => route.includes(`:${client.token}@`))
+    if (own < 1) return response
+    const seal = this.flows.seal(client.token, recorded.slice(0, own - 1).reverse())
+    const sealed = recorded.with(own, this.#outerUri(client, seal))
+    return response.with(response.headers.edit().set(H['Record-Route'], sealed.join(', ')).done())
   }
 
   #isOwn(uri: SipUri): boolean {
@@ -266,10 +287,11 @@ export class Edge implements RegistrationEdge {
     edit.prepend(H['Record-Route'], below).prepend(H['Record-Route'], top)
   }
 
-  #outerUri(client: ClientFlow): string {
+  #outerUri(client: ClientFlow, seal?: string): string {
     const { flow, token } = client
     const port = flow.transport === 'WS' ? this.options.ports.websocket : this.options.ports.untrusted
-    return `<sip:${token}@${this.options.publicHost}:${port};transport=${flow.transport};lr>`
+    const mark = seal === undefined ? '' : `;seal=${seal}`
+    return `<sip:${token}@${this.options.publicHost}:${port};transport=${flow.transport};lr${mark}>`
   }
 
   #innerUri(): string {

@@ -1,8 +1,9 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { millis, seconds, type Clock, type Timer } from '../../lib/kit/clock.ts'
 import { detached } from '../../lib/kit/text.ts'
 import type { Impu } from '../../lib/ims/identity.ts'
 import { randomText } from '../../lib/sip/branch.ts'
+import { parseNameAddr } from '../../lib/sip/name-addr.ts'
 import type { Flow } from '../../lib/sip/transport/flow.ts'
 import type { FlowIdentity, FlowStore } from '../../lib/store/flow-store.ts'
 
@@ -10,6 +11,7 @@ import type { FlowIdentity, FlowStore } from '../../lib/store/flow-store.ts'
 const IDLE = seconds(600)
 const TOKEN_LENGTH = 10
 const MOST_ROUTES = 100
+const SEAL_LENGTH = 12
 
 /** A client as the edge knows it: one flow and the identities that have registered over it. */
 export class ClientFlow {
@@ -77,6 +79,18 @@ export class FlowTable {
   constructor(options: FlowTableOptions) {
     this.#options = options
     this.#earlier = new Set(options.store.tokens())
+  }
+
+  /**
+   * Marks a Route set as one that this edge has given out: a client cannot make up a way into the core, only repeat
+   * the one its dialog has (TS 24.229 §5.2.6.3.2 has the edge keep the set; the mark spares keeping it).
+   *
+   * @param routes what follows the edge's own two Routes, as URIs or name-addrs
+   */
+  seal(token: string, routes: readonly string[]): string {
+    const uris = routes.map(route => parseNameAddr(route)?.uri ?? route).join(' ')
+    const { secret } = this.#options
+    return hash('sha256', `${secret} ${token} ${uris} ${secret}`, 'base64url').slice(0, SEAL_LENGTH)
   }
 
   /** One array for all identities that have the same Service-Route. */
