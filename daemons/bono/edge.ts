@@ -139,7 +139,7 @@ export class Edge implements RegistrationEdge {
   }
 
   #toClient(exchange: ServerExchange, routed: SipRequest, client: ClientFlow): Promise<void> | undefined {
-    const edit = removeSecrets(routed.headers.edit())
+    const edit = removeSecrets(routed.headers)
     const seal = this.flows.seal(client.token, routed.headers.list(H['Record-Route']))
     this.#recordRoute(edit, routed, this.#innerUri(), this.#outerUri(client, seal))
     const plain = routed.with(edit.done())
@@ -171,7 +171,7 @@ export class Edge implements RegistrationEdge {
   }
 
   #toTrunk(exchange: ServerExchange, routed: SipRequest, hop: NextHop): Promise<void> | undefined {
-    const edit = removeSecrets(routed.headers.edit())
+    const edit = removeSecrets(routed.headers)
     this.#recordRoute(edit, routed, this.#innerUri(), this.#trunkUri())
     return this.#forward(exchange, { request: routed.with(edit.done()), hop }, responseFromClient)
   }

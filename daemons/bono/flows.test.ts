@@ -30,10 +30,20 @@ function identity(client: ClientFlow, impu: string, lifetime = 600, isDefault = 
 }
 
 describe('a connection', () => {
-  test('is known by its flow and by its token until it closes', () => {
+  test('that has not registered leaves nothing behind', () => {
+    const flows = table()
+    const flow = new TestFlow()
+    const { token } = flows.open(flow)
+    expect(flows.open(flow).token).toBe(token)
+    expect(flows.find(flow)).toBeUndefined()
+    expect(flows.size).toBe(0)
+  })
+
+  test('is known by its flow and by its token until it closes', async () => {
     const flows = table()
     const flow = new TestFlow()
     const client = flows.open(flow)
+    await flows.authorise(client, [identity(client, 'sip:a@x')])
     expect(flows.open(flow)).toBe(client)
     expect(flows.findByToken(client.token)).toBe(client)
     flow.close()

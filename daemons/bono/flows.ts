@@ -73,6 +73,7 @@ export class FlowTable {
   readonly #byToken = new Map<string, ClientFlow>()
   /** Flows of an earlier process that have not been seen again: only they are looked up in the store. */
   readonly #earlier: Set<string>
+  readonly #streamTokens = new WeakMap<Flow, string>()
   /** Service-Routes are few and shared by all clients. */
   readonly #routes = new Map<string, readonly string[]>()
 
@@ -122,25 +123,26 @@ export class FlowTable {
     return this.#restore(token, undefined)
   }
 
-  /** The client behind a flow over which one registers now. */
+  /** The client behind a flow over which one registers now. A new one is remembered when the core has accepted it. */
   open(flow: Flow): ClientFlow {
     const known = this.find(flow)
     if (known !== undefined) return known
-    const token = flow.transport === 'UDP' ? this.#udpToken(flow) : randomText(TOKEN_LENGTH)
-    return this.#remember(new ClientFlow(token, flow))
+    const token = flow.transport === 'UDP' ? this.#udpToken(flow) : this.#streamToken(flow)
+    return new ClientFlow(token, flow)
   }
 
   /** Notes identities that have registered over the flow; those of UDP outlive a restart once this resolves. */
   async authorise(client: ClientFlow, identities: readonly FlowIdentity[]): Promise<void> {
-    for (const identity of identities) client.add(identity)
-    this.#watch(client)
+    if (client.flow.closed) return
+    const known = this.#byFlow.get(client.flow) ?? this.#remember(client)
+    for (const identity of identities) known.add(identity)
     if (client.flow.transport === 'UDP') await this.#options.store.put(identities)
   }
 
   /** Notes that identities are no longer registered over the flow. */
   async revoke(client: ClientFlow, impus: readonly string[]): Promise<void> {
-    for (const impu of impus) client.identities.delete(impu)
-    this.#watch(client)
+    const known = this.#byFlow.get(client.flow)
+    for (const impu of impus) known?.identities.delete(impu)
     if (client.flow.transport === 'UDP') await this.#options.store.remove(client.token, impus)
   }
 
@@ -182,6 +184,13 @@ export class FlowTable {
         client.flow.close()
       } else this.#watch(client)
     })
+  }
+
+  /** The same for all that register over one connection, also before the first has been accepted. */
+  #streamToken(flow: Flow): string {
+    const token = this.#streamTokens.get(flow) ?? randomText(TOKEN_LENGTH)
+    this.#streamTokens.set(flow, token)
+    return token
   }
 
   #udpToken(flow: Flow): string {

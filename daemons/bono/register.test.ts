@@ -10,7 +10,7 @@ const ALICE = '<sip:alice@example.com>'
 async function sentFor(lines: readonly string[], uri = 'sip:example.com', flow = new TestFlow()) {
   const { outside, sender, flows } = openEdge()
   await outside(flow, 'REGISTER', uri, [CONTACT, ...lines])
-  return { request: sender.only.request, to: sender.only.to, token: flows.find(flow)?.token ?? '' }
+  return { request: sender.only.request, to: sender.only.to, token: flows.open(flow).token }
 }
 
 describe('a REGISTER on its way to the core', () => {
@@ -32,10 +32,10 @@ describe('a REGISTER on its way to the core', () => {
     const flow = new TestFlow()
     const opened = openEdge()
     await opened.outside(flow, 'REGISTER', 'sip:example.com', [TO, CONTACT])
-    const token = opened.flows.find(flow)?.token ?? ''
+    const { token } = opened.flows.open(flow)
     await opened.outside(flow, 'REGISTER', 'sip:example.com', [TO, CONTACT])
     expect(token).toMatch(/^[\w-]{10}$/)
-    expect(opened.flows.find(flow)?.token).toBe(token)
+    expect(opened.flows.open(flow).token).toBe(token)
     expect(
       opened.sender.sent.every(({ request }) => request.headers.top(H.Path)?.includes(`:${token}@`)),
     ).toBe(true)
@@ -149,6 +149,27 @@ describe('what an accepted registration gives the flow', () => {
     expect(identities).toEqual([])
   })
 
+  test('a phone that removes its contact loses its identity here, though another phone keeps its own', async () => {
+    const { outside, sender, flows } = openEdge()
+    const flow = new TestFlow()
+    const accept = (contacts: readonly string[]): void => {
+      sender.farSide = sent =>
+        sent.answer(200, headers => {
+          headers.append(H.Path, sent.request.headers.get(H.Path) ?? '').append(H['P-Associated-URI'], ALICE)
+          for (const contact of contacts) headers.append(H.Contact, contact)
+        })
+    }
+    const own = /Contact: (<[^>]*>)/.exec(CONTACT)?.[1] ?? ''
+    accept([`${own};expires=60`, '<sip:other@192.0.2.77>;expires=600'])
+    await outside(flow, 'REGISTER', 'sip:example.com', [TO, CONTACT])
+    expect(flows.find(flow)?.identities.size).toBe(1)
+
+    accept(['<sip:other@192.0.2.77>;expires=600'])
+    await outside(flow, 'REGISTER', 'sip:example.com', [TO, CONTACT, 'Expires: 0'])
+
+    expect(flows.find(flow)?.identities.size).toBe(0)
+  })
+
   test('nothing when the answer has not passed this flow’s Path, or is no 200', async () => {
     const { outside, sender, flows } = openEdge()
     const flow = new TestFlow()
@@ -162,7 +183,8 @@ describe('what an accepted registration gives the flow', () => {
     await outside(flow, 'REGISTER', 'sip:example.com', [TO, CONTACT])
     sender.farSide = sent => sent.answer(401)
     await outside(flow, 'REGISTER', 'sip:example.com', [TO, CONTACT])
-    expect(flows.find(flow)?.identities.size).toBe(0)
+    expect(flows.find(flow)).toBeUndefined()
+    expect(flows.size).toBe(0)
   })
 })
 

@@ -125,7 +125,8 @@ async function noteIdentities(
   const associated = response.headers.list(H['P-Associated-URI'])
   const names = associated.length > 0 ? associated : [`<${request.to?.uri ?? ''}>`]
   const serviceRoute = edge.flows.sharedRoute(response.headers.list(H['Service-Route']))
-  const lifetime = longestLifetime(response)
+  const lifetime = grantedLifetime(response, request)
+  if (lifetime === undefined) return
   const expiresAt = edgeExpiry(edge.node.clock.now(), lifetime)
   const identities: FlowIdentity[] = []
   names.forEach((asserted, index) => {
@@ -160,14 +161,19 @@ function hasOneVia(request: SipRequest): boolean {
   return request.headers.count(H.Via) === 1 && restOfList(request.headers.get(H.Via) ?? '') === ''
 }
 
-/** The largest `expires` of the bindings in a 200, in seconds; 0 when none is left. */
-function longestLifetime(response: SipResponse): number {
-  const contacts = response.headers.list(H.Contact)
+/**
+ * How long the contacts of a REGISTER were accepted for, in seconds: the longest of theirs in the 200, not of others'
+ * that it lists too. 0 when none of them is left; undefined when it asked for nothing.
+ */
+function grantedLifetime(response: SipResponse, request: SipRequest): number | undefined {
+  const asked = request.headers.list(H.Contact)
+  if (asked.length === 0) return undefined
+  const own = new Set(asked.map(text => parseNameAddr(text)?.uri))
+  const general = parseDeltaSeconds(response.headers.get(H.Expires) ?? '')
   let longest = 0
-  for (const text of contacts) {
+  for (const text of response.headers.list(H.Contact)) {
     const contact = parseContact(text)
-    if (contact?.kind !== 'address') continue
-    const general = parseDeltaSeconds(response.headers.get(H.Expires) ?? '')
+    if (contact?.kind !== 'address' || !own.has(contact.address.uri)) continue
     longest = Math.max(longest, contact.expires ?? general ?? DEFAULT_EXPIRES)
   }
   return longest

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { H } from '../../lib/sip/header-names.ts'
 import { sipRequest } from '../../lib/ims/testing.ts'
 import { responseTo } from '../../lib/sip/message.ts'
 import { removeClaims, removeSecrets, responseForClient, responseFromClient } from './trust.ts'
@@ -19,9 +20,14 @@ test('a client may tell where it is, but not who it is', () => {
 })
 
 test('a client is told who calls, but not from where', () => {
-  const text = removeSecrets(request.headers.edit()).done().format()
+  const text = removeSecrets(request.headers).done().format()
   expect(text).toContain('P-Asserted-Identity: <sip:a@x>')
   expect(text).not.toMatch(/P-Access-Network-Info|P-Charging-Vector/)
+})
+
+test('a client is not told who wants to stay private', () => {
+  const secret = sipRequest('INVITE', 'sip:bob@example.com', [...LINES, 'Privacy: header; ID'])
+  expect(removeSecrets(secret.headers).done().has(H['P-Asserted-Identity'])).toBe(false)
 })
 
 test('a response with nothing to hide is passed on as it is', () => {

@@ -1,5 +1,5 @@
 import { H, type HeaderId } from '../../lib/sip/header-names.ts'
-import type { HeaderEdit } from '../../lib/sip/headers.ts'
+import type { HeaderEdit, Headers } from '../../lib/sip/headers.ts'
 import type { SipResponse } from '../../lib/sip/message.ts'
 
 /** Headers whose word is believed inside the core, and which a client may therefore not bring in. */
@@ -35,15 +35,16 @@ export function removeClaims(edit: HeaderEdit): HeaderEdit {
   return edit.removeAll(CLAIMS)
 }
 
-/** Takes out of a request to a client what is the core's own business. P-Asserted-Identity stays, unless private. */
-export function removeSecrets(edit: HeaderEdit): HeaderEdit {
-  return edit.removeAll(SECRETS)
+/** Takes out of a message to a client what is the core's own business, and an identity that is to stay private. */
+export function removeSecrets(headers: Headers): HeaderEdit {
+  const edit = headers.edit().removeAll(SECRETS)
+  return isIdentityPrivate(headers) ? edit.remove(H['P-Asserted-Identity']) : edit
 }
 
 /** A response as a client may see it. */
 export function responseForClient(response: SipResponse): SipResponse {
-  return response.headers.hasAny(SECRETS)
-    ? response.with(removeSecrets(response.headers.edit()).done())
+  return response.headers.hasAny(SECRETS) || isIdentityPrivate(response.headers)
+    ? response.with(removeSecrets(response.headers).done())
     : response
 }
 
@@ -52,4 +53,11 @@ export function responseFromClient(response: SipResponse): SipResponse {
   return response.headers.hasAny(CLAIMS)
     ? response.with(removeClaims(response.headers.edit()).done())
     : response
+}
+
+/** `Privacy: id` (RFC 3325 §9.3): nobody outside is told who it is. */
+function isIdentityPrivate(headers: Headers): boolean {
+  return headers
+    .lines(H.Privacy)
+    .some(line => line.split(';').some(token => token.trim().toLowerCase() === 'id'))
 }

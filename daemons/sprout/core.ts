@@ -84,6 +84,13 @@ export class Core implements CoreSurroundings {
     return isHomeDomain(uri.host, this.uriContext)
   }
 
+  /** For work that no answer waits for: its failure is logged and harms nobody else. */
+  inBackground(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      this.log.error('background work failed', { error })
+    })
+  }
+
   /** Answers a request here; an ACK is dropped. */
   answer(exchange: ServerExchange, status: number, options: ResponseOptions = {}): void {
     if (exchange.request.method === 'ACK') return

@@ -29,7 +29,7 @@ export type Asked =
 /** Contact parameters that are the registrar's own affair. */
 const OWN_PARAMS = ['expires', 'q', 'pub-gruu', 'temp-gruu']
 
-/** More contacts than any phone has; a registrar that keeps them all would be a store for strangers. */
+/** More contacts than any user has; a registrar that keeps them all would be a store for strangers. */
 const MOST_CONTACTS = 32
 
 /**
@@ -122,7 +122,8 @@ export function withContacts(
       emergency,
     }
   }
-  return { ...record, bindings }
+  // The oldest make room: a phone that registers under ever new addresses has not many of them at once.
+  return { ...record, bindings: bindings.slice(-MOST_CONTACTS) }
 }
 
 /**

@@ -7,32 +7,30 @@ export const MAGIC_COOKIE = 'z9hG4bK'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const PREFIX = MAGIC_COOKIE + randomBytes(6).toString('base64url')
-// An odd multiplier walks through all 32-bit numbers: unique like a counter, but not one to be guessed from another.
-const STEP = (randomInt(2 ** 31) * 2 + 1) >>> 0
 let last = randomInt(2 ** 32 - 1)
 
 /**
- * A new branch, unique in space and time. Its second part is a digest of what decides the request's route, so that
+ * A new branch, unique in space and time, and not to be guessed by who would forge a response. Its second part is a digest of what decides the request's route, so that
  * a request which comes back unchanged is known as a loop (RFC 3261 §16.6 step 8, RFC 5393 §4.2.1).
  */
 export function newBranch(request: SipRequest): string {
-  last = (last + STEP) >>> 0
-  return PREFIX + tokenOf(last) + '.' + routeDigest(request)
+  return PREFIX + randomText(10) + '.' + routeDigest(request)
 }
 
 /** A branch for a hop inside the process, where no loop can close unseen. */
 export function newLocalBranch(): string {
-  last = (last + STEP) >>> 0
+  last = (last + 1) >>> 0
   return PREFIX + tokenOf(last)
 }
 
 /** True if this very request was sent from here before: one of its Vias is ours, with the digest it would get again. */
 export function isLoop(request: SipRequest): boolean {
-  for (const line of request.headers.lines(H.Via)) {
-    if (!line.includes(PREFIX)) continue
-    const suffix = '.' + routeDigest(request)
-    const at = line.indexOf(suffix)
-    const after = line.charAt(at + suffix.length)
+  const vias = request.headers.lines(H.Via).filter(line => line.includes(PREFIX))
+  if (vias.length === 0) return false
+  const suffix = '.' + routeDigest(request)
+  for (const via of vias) {
+    const at = via.indexOf(suffix)
+    const after = via.charAt(at + suffix.length)
     if (at >= 0 && (after === '' || after === ';' || after === ',')) return true
   }
   return false

@@ -1,5 +1,6 @@
 import { H, headerIdAt, isListHeader, nameOf, type HeaderId } from './header-names.ts'
 import { restOfList, splitList, topOfList } from './list.ts'
+import { trimLws } from './scan.ts'
 
 /** A line that was not received but written here. */
 class OwnLine {
@@ -215,7 +216,7 @@ function endOfLine(marks: readonly number[], line: number): number {
 function receivedValue(source: HeaderSource, line: number): string {
   const { text, marks } = source
   const value = text.slice(marks[line * STRIDE + 2], endOfLine(marks, line) - 2)
-  if (value.includes('\r\n')) return value.replace(/\s*\r\n[ \t]+/g, ' ').trim()
+  if (value.includes('\r\n')) return value.split('\r\n').map(trimLws).join(' ').trim()
   const last = value.charCodeAt(value.length - 1)
   return last === 0x20 || last === 0x09 ? value.trimEnd() : value
 }

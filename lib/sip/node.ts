@@ -59,6 +59,8 @@ export interface SipCounts {
 }
 
 const MOST_OPEN_REQUESTS = 100_000
+/** Answered requests are remembered for 32 s, to know their repetitions; so many at most. */
+const MOST_TRANSACTIONS = 400_000
 
 /**
  * A SIP element: its transports, its transactions and the functions behind them (RFC 3261 §18, §17).
@@ -83,6 +85,8 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   readonly #servers = new Map<string, ServerTransaction>()
   readonly #clients = new Map<string, ClientTransaction>()
   readonly #cancels = new Map<string, ClientTransaction>()
+  /** Streams that requests have gone out over: the end of any other concerns no transaction. */
+  readonly #streamsUsed = new Set<Flow>()
   #openRequests = 0
   #draining = false
 
@@ -199,6 +203,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   begin(request: SipRequest, flow: Flow, user: ClientUser): ClientTransaction {
     const transaction = new ClientTransaction(request, flow, user, this)
     this.#clientsOf(request.method).set(transaction.branch, transaction)
+    if (flow.reliable) this.#streamsUsed.add(flow)
     transaction.start()
     return transaction
   }
@@ -258,6 +263,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   }
 
   #flowFailed(flow: Flow): void {
+    if (flow.reliable && !this.#streamsUsed.delete(flow)) return
     // An unreliable flow may be shared by many transactions of which the loss of one datagram says nothing.
     for (const transaction of [...this.#clients.values()]) {
       if (transaction.outlet === flow) transaction.transportFailed()
@@ -272,15 +278,16 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
       return
     }
     const { message } = parsed
-    if (message.kind === 'response') this.#receiveResponse(message)
+    if (message.kind === 'response') this.#receiveResponse(message, flow)
     else this.#receiveRequest(message, flow)
   }
 
-  #receiveResponse(response: SipResponse): void {
+  #receiveResponse(response: SipResponse, flow: Flow): void {
     this.counts.responsesReceived++
     const method = response.cseq?.method ?? ''
     const transaction = this.#clientsOf(method).get(response.branch ?? '')
-    if (transaction !== undefined && transaction.method === method) transaction.receive(response)
+    if (transaction?.method === method && isPeer(transaction.outlet as Flow, flow))
+      transaction.receive(response)
     else this.counts.strayResponses++
   }
 
@@ -305,7 +312,11 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
       this.#receiveCancel(request, via, flow)
       return
     }
-    if (this.#draining || this.#openRequests >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS)) {
+    if (
+      this.#draining ||
+      this.#servers.size >= MOST_TRANSACTIONS ||
+      this.#openRequests >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS)
+    ) {
       this.counts.refusedForLoad++
       this.#refuse(request, flow, 503, undefined)
       return
@@ -377,6 +388,11 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
 
 function retryLater(edit: HeaderEdit): void {
   edit.set(H['Retry-After'], '0')
+}
+
+/** Whether a response comes from where its request went: over the same stream, or from the same address. */
+function isPeer(asked: Flow, answering: Flow): boolean {
+  return asked === answering || (!asked.reliable && asked.remoteAddress === answering.remoteAddress)
 }
 
 /**

@@ -57,7 +57,15 @@ const without = (name: string) => COMMON.filter(line => !line.startsWith(name))
 
 describe('a request is refused', () => {
   test.each<[why: string, text: string]>([
-    ['Header block has no end', OPTIONS + '\r\n' + COMMON.join('\r\n') + '\r\n'],
+    ['Header line has no proper end', OPTIONS + '\r\n' + COMMON.join('\r\n') + '\r\n'],
+    [
+      'Header line has no proper end',
+      message(OPTIONS, [...COMMON, 'Subject: x\nP-Asserted-Identity: <sip:boss@example.com>']),
+    ],
+    [
+      'Header line has no proper end',
+      message(OPTIONS, [...COMMON, 'Subject: x\rRoute: <sip:evil.example.org;lr>']),
+    ],
     ['Header line has no name', message(OPTIONS, [...COMMON, 'no colon here'])],
     ['Header line has no name', message(OPTIONS, [...COMMON, ': empty'])],
     ['Header name is not a token', message(OPTIONS, [' : first line is a fold', ...COMMON])],

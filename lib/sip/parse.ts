@@ -36,7 +36,7 @@ const MAX_LINES = 512
 export function parseSip(text: string): ParseResult {
   let start = 0
   while (text.charCodeAt(start) === CR && text.charCodeAt(start + 1) === 0x0a) start += 2
-  const lineEnd = text.indexOf('\r\n', start)
+  const lineEnd = endOfPiece(text, start)
   if (lineEnd < 0) return fail('Start line has no end')
 
   const block = indexHeaders(text, lineEnd + 2)
@@ -99,16 +99,25 @@ function bitOf(id: HeaderId): number {
   return id < 32 ? 1 << id : 0
 }
 
-/** Where a line ends: white space at the start of the next one continues it (RFC 3261 §7.3.1). -1: nowhere. */
+/**
+ * Where a line ends: white space at the start of the next one continues it (RFC 3261 §7.3.1). -1: nowhere, or there
+ * is a lone CR, a lone LF or a NUL in it: who takes one for a line end would read other headers than we do.
+ */
 function endOfLine(text: string, at: number): number {
-  let end = text.indexOf('\r\n', at)
-  while (end >= 0 && isBlank(text.charCodeAt(end + 2))) end = text.indexOf('\r\n', end + 2)
+  let end = endOfPiece(text, at)
+  while (end >= 0 && isBlank(text.charCodeAt(end + 2))) end = endOfPiece(text, end + 2)
   return end
+}
+
+function endOfPiece(text: string, at: number): number {
+  const lineFeed = text.indexOf('\n', at)
+  const end = lineFeed - 1
+  return lineFeed > at && text.indexOf('\r', at) === end ? end : -1
 }
 
 /** @returns what is wrong with the line */
 function indexLine(text: string, at: number, end: number): string | undefined {
-  if (end < 0) return 'Header block has no end'
+  if (end < 0) return 'Header line has no proper end'
   const colon = text.indexOf(':', at)
   if (colon <= at || colon > end) return 'Header line has no name'
   let nameEnd = colon

@@ -157,6 +157,19 @@ describe('an answer', () => {
     expect(staleIn(await register(other))).toBe('TRUE')
   })
 
+  test('proves nothing for an identity other than the one that was challenged', async () => {
+    const nonce = await freshNonce()
+    const exchange = await opened.run(
+      async (one, core) => {
+        expect(await authenticate(one, core)).toBeUndefined()
+      },
+      'REGISTER',
+      'sip:example.com',
+      ['To: <sip:bob@example.com>', answerTo(nonce)],
+    )
+    expect(exchange.final.status).toBe(401)
+  })
+
   test('after 40 s is too late', async () => {
     const nonce = await freshNonce()
     opened.sender.clock.advance(seconds(40))

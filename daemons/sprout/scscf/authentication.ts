@@ -71,12 +71,19 @@ async function judge(
   if (open === undefined || count === undefined || !isUsable(open, count, core)) {
     return challenge(exchange, user, true, core)
   }
-  if (authParam(credentials, 'realm') !== open.realm || open.secret.kind !== 'digest') {
+  // A challenge proves who answers it for the identity it was made for, and for no other.
+  if (
+    open.impu !== user.impu ||
+    authParam(credentials, 'realm') !== open.realm ||
+    open.secret.kind !== 'digest'
+  ) {
     return challenge(exchange, user, false, core)
   }
   const { request } = exchange
   if (!verifyDigest(credentials, { ha1: open.secret.ha1, method: request.method, body: request.body })) {
-    void core.homestead.registrationData(user.impu, { type: 'dereg-auth-failed', impi: user.impi })
+    core.inBackground(
+      core.homestead.registrationData(user.impu, { type: 'dereg-auth-failed', impi: user.impi }),
+    )
     return refuse(exchange, 403, core)
   }
   const used = { ...open, nonceCount: count + 1, expiresAt: lastUse(open, request, core) }
@@ -115,11 +122,13 @@ async function challenge(
   if (vector.kind !== 'digest') return refuse(exchange, 403, core)
   const nonce = randomText(16)
   await core.challenges.put(user.impi, newChallenge(vector, nonce, user, core))
-  void core.timers.set(
-    UNANSWERED_CHALLENGE,
-    nonce,
-    UNANSWERED_AFTER,
-    JSON.stringify([user.impi, user.impu, nonce]),
+  core.inBackground(
+    core.timers.set(
+      UNANSWERED_CHALLENGE,
+      nonce,
+      UNANSWERED_AFTER,
+      JSON.stringify([user.impi, user.impu, nonce]),
+    ),
   )
   core.answer(exchange, 401, {
     edit: headers => headers.append(H['WWW-Authenticate'], formatChallenge(vector, nonce, stale)),
