@@ -6,6 +6,9 @@ import { ROOT } from './runtime.mjs'
 
 export const ENTRY = 'dist/main.js'
 
+/** As in bin/cw: a new space of 16 MiB keeps a core of 100,000 registered phones below 8 kB each. */
+export const NODE_FLAGS = ['--max-semi-space-size=16']
+
 const SOURCES = ['cli', 'daemons', 'lib', 'tool', 'package.json', 'package-lock.json']
 
 /** What is asked for only if it is there: natives of ws, and what oclif would compile a developer's plugins with. */

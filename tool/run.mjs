@@ -32,9 +32,9 @@ async function main() {
 }
 
 async function start(runtime) {
-  const { buildIfChanged, ENTRY } = await import('./build.mjs')
+  const { buildIfChanged, ENTRY, NODE_FLAGS } = await import('./build.mjs')
   await buildIfChanged()
-  return runtime.node([ENTRY, 'up', ...args])
+  return runtime.node([...NODE_FLAGS, ENTRY, 'up', ...args])
 }
 
 async function build() {

@@ -89,7 +89,8 @@ export class FlowTable {
    * @param routes what follows the edge's own two Routes, as URIs or name-addrs
    */
   seal(token: string, routes: readonly string[]): string {
-    const uris = routes.map(route => parseNameAddr(route)?.uri ?? route).join(' ')
+    let uris = ''
+    for (const route of routes) uris += uriTextOf(route) + ' '
     const { secret } = this.#options
     return hash('sha256', `${secret} ${token} ${uris} ${secret}`, 'base64url').slice(0, SEAL_LENGTH)
   }
@@ -197,6 +198,12 @@ export class FlowTable {
     const name = `${flow.local.name ?? ''} ${flow.remoteAddress} ${flow.remotePort}`
     return createHmac('sha256', this.#options.secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH)
   }
+}
+
+/** What a Route and the Record-Route it was made of have in common, however a client writes it. */
+function uriTextOf(route: string): string {
+  const end = route.charCodeAt(0) === 0x3c ? route.indexOf('>') : -1
+  return end > 0 ? route.slice(1, end) : (parseNameAddr(route)?.uri ?? route)
 }
 
 /** When an identity ends at the edge: a little later than at the registrar, so that the edge never cuts it short. */

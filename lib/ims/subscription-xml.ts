@@ -16,7 +16,7 @@ import {
 export type SubscriptionResult = { readonly ok: true; readonly subscription: ImsSubscription } | XmlFailure
 
 /** The same document is read for each registration and call of a user, and shared by all identities of a set. */
-const parsed = new LRUCache<string, SubscriptionResult & { ok: true }>({ max: 20_000 })
+const parsed = new LRUCache<string, SubscriptionResult & { ok: true }>({ max: 8000 })
 
 /** The document a subscription was read from, for those who hand it on. */
 const sources = new WeakMap<ImsSubscription, string>()

@@ -14,7 +14,7 @@ interface Row {
 const GRACE = seconds(10)
 const SWEEP_EVERY = minutes(5)
 const SLICE = 200
-const DECODED_ROWS = 20_000
+const DECODED_ROWS = 8000
 
 /** Registrations on disk. Commits are shared: a change is acknowledged some milliseconds after it was made. */
 export class EmbeddedRegistrationStore implements RegistrationStore {

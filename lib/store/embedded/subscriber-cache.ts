@@ -10,7 +10,7 @@ import type { EmbeddedEnvironment } from './environment.ts'
 import type { EmbeddedTable } from './table.ts'
 
 /** Enough for the subscribers who call at one time; a miss costs some microseconds. */
-const CACHED = 20_000
+const CACHED = 8000
 
 /** Homestead's cache on disk. Each method reads and stages within one turn, and so is a transaction. */
 export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
