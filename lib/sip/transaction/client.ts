@@ -127,9 +127,6 @@ export class ClientTransaction {
         this.#resend?.cancel()
         this.#deadline?.cancel()
         return
-      case 'stopResend':
-        this.#resend?.cancel()
-        return
       case 'ack':
         if (this.#response !== undefined) this.outlet.send(this.#ackText(this.#response))
         return

@@ -45,7 +45,6 @@ export type Action =
   | 'tellTransportError'
   | 'tellAck'
   | 'scheduleResend'
-  | 'stopResend'
   /** Start timer B, F or H: the peer must have answered by then. */
   | 'startTimeout'
   | 'stopTimers'

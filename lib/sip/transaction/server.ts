@@ -121,9 +121,6 @@ export class ServerTransaction {
       case 'stopTimers':
         this.#stop()
         return
-      case 'stopResend':
-        this.#resend?.cancel()
-        return
       case 'tellAck':
         if (this.#ack !== undefined) this.#surroundings.ack(this, this.#ack)
         return
