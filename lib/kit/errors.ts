@@ -23,6 +23,13 @@ export const ERROR_CODES = {
   NOT_READY: 'environment',
   STORE_FAILED: 'environment',
   PREREQUISITE_MISSING: 'environment',
+  NODE_UNREACHABLE: 'peer',
+  HOST_KEY_UNKNOWN: 'input',
+  HOST_KEY_CHANGED: 'peer',
+  SSH_AUTH_FAILED: 'input',
+  SUDO_REFUSED: 'peer',
+  COMMAND_FAILED: 'peer',
+  COMMAND_DEADLINE: 'peer',
   SERVICE_UNREACHABLE: 'peer',
   SERVICE_ERROR: 'peer',
   BUG: 'bug',
@@ -96,9 +103,16 @@ export class CwError extends Error {
       case 'INTERRUPTED':
         return EXIT.partlyDone
       case 'SERVICE_UNREACHABLE':
+      case 'NODE_UNREACHABLE':
+      case 'SSH_AUTH_FAILED':
         return EXIT.unreachable
       case 'NOT_CONFIRMED':
+      case 'HOST_KEY_UNKNOWN':
+      case 'HOST_KEY_CHANGED':
+      case 'SUDO_REFUSED':
         return EXIT.refused
+      case 'COMMAND_DEADLINE':
+        return EXIT.deadline
       case 'DATA_DIR_LOCKED':
         return EXIT.locked
       case 'BUG':
