@@ -1,30 +1,7 @@
-import { Resolver as DnsResolver } from 'node:dns/promises'
 import type { Resolver, Target } from '../sip/resolver.ts'
 import type { TransportName } from '../sip/transport/flow.ts'
 import { uriParam, type SipUri } from '../sip/uri.ts'
-
-/** The part of DNS that locating a SIP server takes; the world's edge in a test. */
-export interface DnsQueries {
-  resolve4(name: string): Promise<readonly string[]>
-  resolve6(name: string): Promise<readonly string[]>
-  resolveSrv(name: string): Promise<readonly SrvRecord[]>
-  resolveNaptr(name: string): Promise<readonly NaptrRecord[]>
-}
-
-interface SrvRecord {
-  readonly name: string
-  readonly port: number
-  readonly priority: number
-  readonly weight: number
-}
-
-interface NaptrRecord {
-  readonly flags: string
-  readonly service: string
-  readonly replacement: string
-  readonly order: number
-  readonly preference: number
-}
+import { dnsServers, type DnsQueries, type SrvRecord } from './queries.ts'
 
 const MOST_TARGETS = 5
 const SERVICES: Readonly<Record<string, TransportName>> = { 'SIP+D2U': 'UDP', 'SIP+D2T': 'TCP' }
@@ -44,7 +21,7 @@ export class SipResolver implements Resolver {
   readonly #random: () => number
 
   constructor(options: SipResolverOptions) {
-    this.#dns = options.dns ?? new DnsResolver({ timeout: 1000, tries: 2 })
+    this.#dns = options.dns ?? dnsServers()
     this.#family = options.family
     this.#random = options.random ?? Math.random
   }

@@ -12,15 +12,32 @@ export interface Log {
   with(fields: LogFields): Log
 }
 
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'silent'
+const RANKS = { silent: 0, error: 1, warn: 2, info: 3, debug: 4 } as const
+
+export type LogLevel = keyof typeof RANKS
 
 /** Fields whose values never reach a log, wherever they stand. */
 const SECRET_PATHS = ['password', 'ha1', 'response', 'nonce', '*.password', '*.ha1', '*.response', '*.nonce']
 
-/** A log that writes JSON lines to standard error, so that standard output stays free for results. */
-export function openLog(level: LogLevel, fields: LogFields = {}): Log {
-  const destination = pino.destination({ fd: 2, sync: true })
-  return fromPino(pino({ level, base: fields, redact: SECRET_PATHS }, destination))
+/** A log whose level can change while it is written to; what `with` has given follows. */
+export interface OpenLog extends Log {
+  setLevel(level: LogLevel): void
+}
+
+/** Where the lines of a log go. */
+export interface LogDestination {
+  write(line: string): void
+}
+
+/** A log that writes JSON lines, to standard error unless told otherwise: standard output stays free for results. */
+export function openLog(level: LogLevel, fields: LogFields = {}, destination?: LogDestination): OpenLog {
+  const threshold = { rank: RANKS[level] }
+  const logger = pino(
+    // The threshold decides: a child of pino keeps the level it was born with.
+    { level: 'debug', base: fields, redact: SECRET_PATHS },
+    destination ?? pino.destination({ fd: 2, sync: true }),
+  )
+  return { ...fromPino(logger, threshold), setLevel: next => (threshold.rank = RANKS[next]) }
 }
 
 /** A log that keeps nothing: for tests that do not look at it. */
@@ -32,12 +49,17 @@ export const noLog: Log = {
   with: () => noLog,
 }
 
-function fromPino(logger: pino.Logger): Log {
+function fromPino(logger: pino.Logger, threshold: { readonly rank: number }): Log {
+  const writing =
+    (level: Exclude<LogLevel, 'silent'>) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (threshold.rank >= RANKS[level]) logger[level](fields, message)
+    }
   return {
-    error: (message, fields) => logger.error(fields ?? {}, message),
-    warn: (message, fields) => logger.warn(fields ?? {}, message),
-    info: (message, fields) => logger.info(fields ?? {}, message),
-    debug: (message, fields) => logger.debug(fields ?? {}, message),
-    with: fields => fromPino(logger.child(fields)),
+    error: writing('error'),
+    warn: writing('warn'),
+    info: writing('info'),
+    debug: writing('debug'),
+    with: fields => fromPino(logger.child(fields), threshold),
   }
 }
