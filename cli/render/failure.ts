@@ -1,6 +1,6 @@
 import { Errors } from '@oclif/core'
 import { CwError } from '../../lib/kit/errors.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../lib/kit/nearest.ts'
 
 /** Any exception as the error that its reader gets: wrong usage told by oclif, ours as it is, the rest a bug. */
 export function asCwError(

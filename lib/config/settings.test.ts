@@ -1,23 +1,35 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { DEFAULT_SETTINGS, SETTINGS } from './settings.ts'
+import { findOption } from './options.ts'
+import { DEFAULT_SETTINGS, SETTING_OPTIONS, settingsOf } from './settings.ts'
 
-const PAGE = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8')
-
-test('docs/configuration.md has a row for each setting, with its default and what it does', () => {
-  const rows = Object.values(SETTINGS).map(({ name, default: usual, unit, doc }) => {
-    const value = typeof usual === 'boolean' ? (usual ? 'yes' : 'no') : `${usual} ${unit ?? ''}`.trim()
-    return `| \`${name}\` | ${value} | ${doc} |`
-  })
-
-  expect(PAGE.split('\n').filter(line => /^\| `[a-z_]+` \|/.test(line))).toEqual(rows)
+test('each setting is an option with a default', () => {
+  for (const name of Object.values(SETTING_OPTIONS)) expect(findOption(name)?.default).toBeDefined()
 })
 
 test('without a word from the operator every setting has its default', () => {
-  expect(DEFAULT_SETTINGS).toMatchObject({
+  expect(DEFAULT_SETTINGS).toEqual({
     regMaxExpires: 300,
     sessionExpires: 600,
     nonceCountSupported: false,
+    enforceUserPhone: false,
+    enforceGlobalOnlyLookups: false,
   })
+})
+
+test('settings follow the configuration files', () => {
+  const values = new Map([
+    ['reg_max_expires', '1800'],
+    ['nonce_count_supported', 'Y'],
+    ['enforce_user_phone', 'N'],
+  ])
+
+  expect(settingsOf(values)).toEqual({ ...DEFAULT_SETTINGS, regMaxExpires: 1800, nonceCountSupported: true })
+})
+
+test.each([
+  ['reg_max_expires', 'never'],
+  ['default_session_expires', '10'],
+  ['nonce_count_supported', 'yes'],
+])('%s=%s, which validation refuses, is at its default', (name, value) => {
+  expect(settingsOf(new Map([[name, value]]))).toEqual(DEFAULT_SETTINGS)
 })

@@ -1,54 +1,49 @@
-/** One setting: what an operator calls it, what it is without a word from them, and what it does. */
-export interface Setting<T> {
-  /** Its name in the shared configuration. */
-  readonly name: string
-  readonly default: T
-  readonly unit?: 'seconds'
-  readonly doc: string
+import { findOption } from './options.ts'
+import { checkValue } from './value.ts'
+
+/** What can be set about how a core behaves, as its daemons take it. The option of each is declared in `options/`. */
+export interface Settings {
+  /** Seconds. */
+  readonly regMaxExpires: number
+  /** Seconds. */
+  readonly sessionExpires: number
+  readonly nonceCountSupported: boolean
+  readonly enforceUserPhone: boolean
+  readonly enforceGlobalOnlyLookups: boolean
 }
 
-/** What can be set about how a core behaves, declared once: defaults, types and docs/configuration.md follow from it. */
-export const SETTINGS = {
-  regMaxExpires: setting({
-    name: 'reg_max_expires',
-    default: 300,
-    unit: 'seconds',
-    doc: 'Longest lifetime of a binding; a phone that asks for more gets this.',
-  }),
-  sessionExpires: setting({
-    name: 'default_session_expires',
-    default: 600,
-    unit: 'seconds',
-    doc: 'Session-Expires that the edge puts into calls (RFC 4028).',
-  }),
-  nonceCountSupported: setting({
-    name: 'nonce_count_supported',
-    default: false,
-    doc: 'A digest nonce may be used again with a rising count, which saves a challenge at re-registration.',
-  }),
-  enforceUserPhone: setting({
-    name: 'enforce_user_phone',
-    default: false,
-    doc: 'A SIP URI is a telephone number only with user=phone.',
-  }),
-  enforceGlobalOnlyLookups: setting({
-    name: 'enforce_global_only_lookups',
-    default: false,
-    doc: 'Only numbers that begin with + are looked up as numbers.',
-  }),
-}
+/** The option behind each setting. */
+export const SETTING_OPTIONS = {
+  regMaxExpires: 'reg_max_expires',
+  sessionExpires: 'default_session_expires',
+  nonceCountSupported: 'nonce_count_supported',
+  enforceUserPhone: 'enforce_user_phone',
+  enforceGlobalOnlyLookups: 'enforce_global_only_lookups',
+} as const satisfies Record<keyof Settings, string>
 
-export type Settings = {
-  readonly [Key in keyof typeof SETTINGS]: (typeof SETTINGS)[Key] extends Setting<infer T> ? T : never
+/**
+ * The settings that a node's configuration files give.
+ *
+ * @param values option name to value, from all three files; an absent one, and one that validation refuses, is at its
+ *   default
+ */
+export function settingsOf(values: ReadonlyMap<string, string>): Settings {
+  const text = (name: string): string => {
+    const option = findOption(name)
+    if (option?.default === undefined) throw new TypeError(`${name} is no option with a default`)
+    const given = values.get(name)
+    return given === undefined || checkValue(option, given) !== undefined ? option.default : given
+  }
+  const number = (name: string): number => Number(text(name))
+  const isSet = (name: string): boolean => text(name) === 'Y'
+  return {
+    regMaxExpires: number(SETTING_OPTIONS.regMaxExpires),
+    sessionExpires: number(SETTING_OPTIONS.sessionExpires),
+    nonceCountSupported: isSet(SETTING_OPTIONS.nonceCountSupported),
+    enforceUserPhone: isSet(SETTING_OPTIONS.enforceUserPhone),
+    enforceGlobalOnlyLookups: isSet(SETTING_OPTIONS.enforceGlobalOnlyLookups),
+  }
 }
 
 /** Every setting at its default. */
-export const DEFAULT_SETTINGS = Object.fromEntries(
-  Object.entries(SETTINGS).map(([key, declared]) => [key, declared.default]),
-) as Settings
-
-function setting(declared: Setting<number>): Setting<number>
-function setting(declared: Setting<boolean>): Setting<boolean>
-function setting<T>(declared: Setting<T>): Setting<T> {
-  return declared
-}
+export const DEFAULT_SETTINGS: Settings = settingsOf(new Map())
