@@ -9,6 +9,11 @@ const PACKAGES = [
   { name: 'sip-tester', program: 'sipp', for: ['integration', 'bench'] },
   { name: 'baresip', program: 'baresip', for: ['phones'] },
   { name: 'chromium', program: 'chromium', for: ['phones'] },
+  { name: 'etcd-server', program: 'etcd', for: ['integration'] },
+  { name: 'openssh-server', program: 'sshd', for: ['integration'] },
+  { name: 'sudo', program: 'sudo', for: ['integration'] },
+  { name: 'fish', program: 'fish', for: ['unit', 'integration'] },
+  { name: 'tcsh', program: 'tcsh', for: ['unit', 'integration'] },
   { name: 'kamailio', program: 'kamailio', for: ['bench'] },
 ]
 

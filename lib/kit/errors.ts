@@ -32,6 +32,23 @@ export const ERROR_CODES = {
   COMMAND_DEADLINE: 'peer',
   SERVICE_UNREACHABLE: 'peer',
   SERVICE_ERROR: 'peer',
+  ETCD_UNAVAILABLE: 'peer',
+  ETCD_REFUSED: 'peer',
+  VALUE_TOO_LARGE: 'input',
+  CONFIG_CONFLICT: 'input',
+  CONFIG_REBUILD: 'input',
+  ROLLOUT_FAILED: 'environment',
+  ROLLOUT_PENDING: 'environment',
+  LOCKED: 'environment',
+  DIFFERENCES: 'environment',
+  DRIFT_FOUND: 'input',
+  NODE_TAKEN: 'input',
+  RELEASE_UNFIT: 'input',
+  PACKAGES_FAILED: 'environment',
+  UNIT_FAILED: 'environment',
+  NOT_HEALTHY: 'environment',
+  OPERATION_INCOMPLETE: 'environment',
+  OPERATION_UNKNOWN: 'input',
   BUG: 'bug',
 } as const satisfies Record<string, Fault>
 
@@ -98,11 +115,14 @@ export class CwError extends Error {
       case 'FILE_INVALID':
       case 'NUMBER_RANGE_INVALID':
       case 'OPTION_INVALID':
+      case 'VALUE_TOO_LARGE':
         return EXIT.usage
       case 'IMPORT_INCOMPLETE':
       case 'INTERRUPTED':
+      case 'OPERATION_INCOMPLETE':
         return EXIT.partlyDone
       case 'SERVICE_UNREACHABLE':
+      case 'ETCD_UNAVAILABLE':
       case 'NODE_UNREACHABLE':
       case 'SSH_AUTH_FAILED':
         return EXIT.unreachable
@@ -110,11 +130,17 @@ export class CwError extends Error {
       case 'HOST_KEY_UNKNOWN':
       case 'HOST_KEY_CHANGED':
       case 'SUDO_REFUSED':
+      case 'DRIFT_FOUND':
+      case 'NODE_TAKEN':
         return EXIT.refused
       case 'COMMAND_DEADLINE':
+      case 'ROLLOUT_PENDING':
         return EXIT.deadline
       case 'DATA_DIR_LOCKED':
+      case 'LOCKED':
         return EXIT.locked
+      case 'DIFFERENCES':
+        return EXIT.differences
       case 'BUG':
         return EXIT.bug
       default:

@@ -1,0 +1,87 @@
+import { parseConfigFile } from './config-file.ts'
+import type { Fault } from './fault.ts'
+import { emptyJsonFile, validateJsonFile, type JsonFileName } from './json-files.ts'
+import type { Consumer, Impact } from './option.ts'
+import { findOption } from './options.ts'
+import { validateSharedConfig } from './validate.ts'
+
+/** A file that is the same on all nodes of a site, by its name in `/etc/clearwater`. */
+export type SharedFileName = 'shared_config' | JsonFileName
+
+/** One option, or a whole JSON file, that two texts give differently. */
+export interface SharedChange {
+  readonly name: string
+  readonly before: string | undefined
+  readonly after: string | undefined
+  readonly impact: Impact
+  readonly usedBy: readonly Consumer[]
+  readonly secret: boolean
+}
+
+/** What a change asks of the daemons of a node. */
+export interface Effects {
+  readonly reload: ReadonlySet<string>
+  readonly restart: ReadonlySet<string>
+}
+
+/** Everything that is wrong with a shared file. Never throws. */
+export function validateSharedFile(file: SharedFileName, text: string): readonly Fault[] {
+  return file === 'shared_config' ? validateSharedConfig(text) : validateJsonFile(file, text)
+}
+
+/** What differs in meaning: comments, quotes and order do not. An absent file says nothing. */
+export function changesBetween(
+  file: SharedFileName,
+  before: string | undefined,
+  after: string,
+): readonly SharedChange[] {
+  return file === 'shared_config'
+    ? optionChanges(before ?? '', after)
+    : jsonChanges(file, before ?? emptyJsonFile(file), after)
+}
+
+/** Whom a change concerns. Who only takes it at a reload need not be told twice where it restarts anyway. */
+export function effectsOf(changes: readonly SharedChange[]): Effects {
+  const daemonsOf = (wanted: (impact: Impact) => boolean): ReadonlySet<string> =>
+    new Set(changes.filter(change => wanted(change.impact)).flatMap(change => change.usedBy.map(daemonOf)))
+  const restart = daemonsOf(impact => impact === 'restart' || impact === 'rebuild')
+  return {
+    restart,
+    reload: daemonsOf(impact => impact === 'live' || impact === 'reload').difference(restart),
+  }
+}
+
+/** The process in which a part of a node runs. */
+function daemonOf(consumer: Consumer): string {
+  return consumer === 'homestead-prov' ? 'homestead' : consumer
+}
+
+function optionChanges(before: string, after: string): readonly SharedChange[] {
+  const [old, now] = [parseConfigFile(before).values, parseConfigFile(after).values]
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter(name => old.get(name) !== now.get(name))
+    .map(name => {
+      const option = findOption(name)
+      const change = { name, before: old.get(name), after: now.get(name) }
+      return {
+        ...change,
+        impact: option?.impact ?? 'live',
+        usedBy: option?.usedBy ?? [],
+        secret: option?.secret === true,
+      }
+    })
+}
+
+/** sprout reads these files, at a reload (operations.md §5.1). */
+function jsonChanges(file: JsonFileName, before: string, after: string): readonly SharedChange[] {
+  if (sameJson(before, after)) return []
+  return [{ name: file, before, after, impact: 'reload', usedBy: ['sprout'], secret: false }]
+}
+
+function sameJson(a: string, b: string): boolean {
+  try {
+    return JSON.stringify(JSON.parse(a)) === JSON.stringify(JSON.parse(b))
+  } catch {
+    return a === b
+  }
+}

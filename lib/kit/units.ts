@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process'
+
+/** The daemons of this node as its service manager knows them, by their names without `clearwater-`. */
+export interface Units {
+  /** Those that are to run here, without the ones that follow etcd. */
+  installed(): Promise<readonly string[]>
+  /** Has it read its configuration again; one that does not run reads it when it starts. */
+  reload(daemon: string): Promise<void>
+  /** Stops and starts it, and returns once it says that it is ready. */
+  restart(daemon: string): Promise<void>
+  isActive(daemon: string): Promise<boolean>
+}
+
+/** They restart others, and take their own configuration from etcd. */
+const FOLLOWERS = new Set(['config-manager', 'queue-manager', 'cluster-manager'])
+const UNIT = /^clearwater-([a-z][a-z-]*)\.service$/
+/** A daemon that drains finishes its transactions first. */
+const WITHIN_MS = 180_000
+
+/** Units of systemd; needs the right to manage them. Its methods throw an Error that says what systemctl said. */
+export class SystemdUnits implements Units {
+  readonly #systemctl: string
+
+  constructor(systemctl = 'systemctl') {
+    this.#systemctl = systemctl
+  }
+
+  async installed(): Promise<readonly string[]> {
+    const listed = await this.#run(
+      'list-unit-files',
+      '--state=enabled',
+      '--no-legend',
+      '--plain',
+      'clearwater-*.service',
+    )
+    return listed
+      .split('\n')
+      .flatMap(line => UNIT.exec(line.split(/\s+/)[0] ?? '')?.[1] ?? [])
+      .filter(name => !FOLLOWERS.has(name))
+  }
+
+  async reload(daemon: string): Promise<void> {
+    if (await this.isActive(daemon)) await this.#run('reload', unitOf(daemon))
+  }
+
+  async restart(daemon: string): Promise<void> {
+    // One that has failed too often would be refused.
+    await this.#run('reset-failed', unitOf(daemon)).catch(() => undefined)
+    await this.#run('restart', unitOf(daemon))
+  }
+
+  async isActive(daemon: string): Promise<boolean> {
+    return (await this.#run('show', '--property=ActiveState', '--value', unitOf(daemon))).trim() === 'active'
+  }
+
+  #run(...args: readonly string[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      execFile(this.#systemctl, args, { timeout: WITHIN_MS }, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout)
+        else reject(new Error(`systemctl ${args.join(' ')}: ${stderr.trim() || error.message}`))
+      })
+    })
+  }
+}
+
+function unitOf(daemon: string): string {
+  return `clearwater-${daemon}.service`
+}
