@@ -10,13 +10,21 @@ import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { runningFlags } from './running-flags.ts'
 
-const NAMES = ['bono', 'sprout', 'homestead', 'homer'] as const
+const NAMES = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const
+
+/** Of a node, where its unit makes it. */
+const NODE_DATA_DIR = '/var/lib/clearwater'
 
 export default class Daemon extends CwCommand {
   static override summary = 'Run one daemon in this process.'
-  static override description = `For setups that put the daemons into processes of their own. Each keeps its data in a
-folder of its name in --data-dir. Those of one core share --domain, --sprout-hostname and --port-offset.`
+  static override description = `On a node of a deployment it is told what to do by the files in --config: shared_config,
+local_config, user_settings, of which a later one wins, bgcf.json and dns.json. SIGHUP reads them again, SIGTERM lets it
+finish what is under way. Its log is NAME.log in log_directory, or standard error where there is no such folder.
+
+Without --config it is told by flags. Each daemon keeps its data in a folder of its name in --data-dir. Those of one core
+share --domain, --sprout-hostname and --port-offset.`
   static override examples = [
+    '<%= config.bin %> daemon sprout --config /etc/clearwater',
     '<%= config.bin %> daemon homestead',
     '<%= config.bin %> daemon sprout --homestead http://127.0.0.1:8888',
     '<%= config.bin %> daemon bono --upstream 127.0.0.1:5052',
@@ -26,6 +34,11 @@ folder of its name in --data-dir. Those of one core share --domain, --sprout-hos
   }
   static override flags = {
     ...runningFlags,
+    config: Flags.directory({
+      summary: `The folder of a node's configuration files. Data are then in ${NODE_DATA_DIR}.`,
+      helpValue: 'DIR',
+      exclusive: ['domain', 'bind', 'advertise', 'sprout-hostname', 'upstream', 'homestead'],
+    }),
     'sprout-hostname': Flags.string({
       summary: "Base of the names of sprout's functions, scscf.NAME. Default: sprout. and the domain.",
       helpValue: 'NAME',
@@ -42,8 +55,25 @@ folder of its name in --data-dir. Those of one core share --domain, --sprout-hos
   }
 
   protected override async perform(): Promise<Outcome> {
-    const { args, flags } = await this.parse(Daemon)
+    const { args, flags, metadata } = await this.parse(Daemon)
     const name = NAMES.find(each => each === args.name) ?? NAMES[0]
+    const given = <Name extends keyof typeof flags>(flag: Name): (typeof flags)[Name] | undefined =>
+      metadata.flags[flag]?.setFromDefault === true ? undefined : flags[flag]
+    if (flags.config !== undefined) {
+      const { startNodeDaemon } = await import('../operations/daemon-node.ts')
+      // Before it has started there is nothing to read again.
+      let reload = (): void => undefined
+      const stop = stopSignal(() => reload())
+      const node = await startNodeDaemon(name, {
+        folder: resolve(flags.config),
+        dataDir: resolve(given('data-dir') ?? NODE_DATA_DIR),
+        portOffset: flags['port-offset'],
+        logLevel: given('log-level'),
+      })
+      reload = () => void node.reload()
+      return this.#runUntil(stop.received, name, node)
+    }
+
     const domain = parseDomain(flags.domain)
     const ports = portsAt(flags['port-offset'])
     const stop = stopSignal()
@@ -59,13 +89,23 @@ folder of its name in --data-dir. Those of one core share --domain, --sprout-hos
       upstream: upstreamOf(flags.upstream ?? `${LOOPBACK}:${ports.icscf}`),
       homestead: originOf(flags.homestead ?? `http://${LOOPBACK}:${ports.homestead}`),
     })
+    return this.#runUntil(stop.received, name, daemon)
+  }
+
+  async #runUntil(stop: Promise<NodeJS.Signals>, name: string, daemon: Running): Promise<Outcome> {
     const opened = Object.entries(daemon.ports).map(([role, port]) => `${role} ${port}`)
     if (this.jsonEnabled()) printEvent('ready', { daemon: name, ports: daemon.ports, pid: process.pid })
     else process.stdout.write(`${name} is ready on ${daemon.address}: ${opened.join(', ')}\n`)
-    const signal = await stop.received
+    const signal = await stop
     await daemon.close()
     return { result: { event: 'stopped', signal } }
   }
+}
+
+interface Running {
+  readonly ports: Readonly<Record<string, number>>
+  readonly address: string
+  close(): Promise<void>
 }
 
 function upstreamOf(text: string): { readonly host: string; readonly port: number } {

@@ -16,7 +16,10 @@ export interface Door {
 }
 
 const ATTEMPT_MS = 500
+const PATIENT_ATTEMPTS = 3
+const PATIENT_ATTEMPT_MS = 2000
 const BETWEEN_MS = 50
+const SILENT = 'does not answer'
 
 /**
  * Returns once every door has answered.
@@ -42,30 +45,47 @@ export async function readyCheck(doors: readonly Door[], withinMs: number): Prom
   )
 }
 
+/** Whether each door answers; patient, since a flooded one still lives. What the answer says does not matter. */
+export async function answersAll(doors: readonly Door[]): Promise<boolean> {
+  const answers = await Promise.all(doors.map(answersAtAll))
+  return answers.every(Boolean)
+}
+
+async function answersAtAll(door: Door): Promise<boolean> {
+  for (let attempt = 0; attempt < PATIENT_ATTEMPTS; attempt++) {
+    if ((await ping(door, PATIENT_ATTEMPT_MS)) !== SILENT) return true
+  }
+  return false
+}
+
 /** Asks until there is an answer or the time is over; then says what the last attempt met. */
 async function whyNotReady(door: Door, deadline: number): Promise<string | undefined> {
   for (;;) {
-    const reason = await (door.kind === 'sip' ? pingSip(door) : pingHttp(door))
+    const reason = await ping(door, ATTEMPT_MS)
     if (reason === undefined) return undefined
     if (performance.now() > deadline) return reason
     await setTimeout(BETWEEN_MS)
   }
 }
 
-async function pingHttp({ host, port }: Door): Promise<string | undefined> {
+function ping(door: Door, withinMs: number): Promise<string | undefined> {
+  return door.kind === 'sip' ? pingSip(door, withinMs) : pingHttp(door, withinMs)
+}
+
+async function pingHttp({ host, port }: Door, withinMs: number): Promise<string | undefined> {
   try {
     const response = await fetch(`http://${hostPort(host, port)}/ping`, {
-      signal: AbortSignal.timeout(ATTEMPT_MS),
+      signal: AbortSignal.timeout(withinMs),
     })
     await response.body?.cancel()
     return response.ok ? undefined : `answers ${response.status}`
   } catch {
-    return 'does not answer'
+    return SILENT
   }
 }
 
 /** Any answer but a server's failure shows that requests are read and answered. */
-async function pingSip({ host, port, selfName = host }: Door): Promise<string | undefined> {
+async function pingSip({ host, port, selfName = host }: Door, withinMs: number): Promise<string | undefined> {
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
   try {
     return await new Promise(resolve => {
@@ -74,14 +94,14 @@ async function pingSip({ host, port, selfName = host }: Door): Promise<string | 
         if (status >= 200) resolve(status < 500 ? undefined : `answers ${status}`)
       })
       socket.once('error', () => {
-        resolve('does not answer')
+        resolve(SILENT)
       })
       socket.connect(port, host, () => {
         socket.send(optionsTo(hostPort(selfName, port), hostPort(host, socket.address().port)))
       })
       // Of the kind that keeps no process from ending.
-      AbortSignal.timeout(ATTEMPT_MS).addEventListener('abort', () => {
-        resolve('does not answer')
+      AbortSignal.timeout(withinMs).addEventListener('abort', () => {
+        resolve(SILENT)
       })
     })
   } finally {

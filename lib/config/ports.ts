@@ -18,6 +18,30 @@ export type CorePorts = Readonly<Record<keyof typeof CORE_PORTS, number>>
 
 /** The ports of one core among several on a machine. */
 export function portsAt(offset: number): CorePorts {
-  const moved = Object.entries(CORE_PORTS).map(([name, port]) => [name, port + offset])
-  return Object.fromEntries(moved) as CorePorts
+  return moved(CORE_PORTS, offset)
+}
+
+/** What daemons open beside that where each has a process of its own: health, figures and interfaces over HTTP. */
+export const DAEMON_PORTS = {
+  /** Edge: health and figures. */
+  bonoHttp: 9060,
+  /** Core: health and figures. */
+  sproutHttp: 9888,
+  ellis: 80,
+  ralf: 10888,
+} as const
+
+export type DaemonPorts = CorePorts & Readonly<Record<keyof typeof DAEMON_PORTS, number>>
+
+/** The ports of daemons that run apart. */
+export function daemonPortsAt(offset: number): DaemonPorts {
+  return { ...portsAt(offset), ...moved(DAEMON_PORTS, offset) }
+}
+
+function moved<Name extends string>(
+  ports: Readonly<Record<Name, number>>,
+  offset: number,
+): Readonly<Record<Name, number>> {
+  const entries = Object.entries<number>(ports).map(([name, port]) => [name, port + offset])
+  return Object.fromEntries(entries) as Record<Name, number>
 }

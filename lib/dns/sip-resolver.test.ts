@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseUri } from '../sip/uri.ts'
-import { SipResolver, type DnsQueries } from './sip-resolver.ts'
+import type { DnsQueries } from './queries.ts'
+import { SipResolver, type SipResolverOptions } from './sip-resolver.ts'
 
 type Srv = Awaited<ReturnType<DnsQueries['resolveSrv']>>[number]
 type Naptr = Awaited<ReturnType<DnsQueries['resolveNaptr']>>[number]
@@ -45,7 +46,7 @@ const naptr = (service: string, replacement: string, order = 1, preference = 1, 
   preference,
 })
 
-async function resolve(text: string, zone: Zone, options: { family?: 4 | 6; random?: () => number } = {}) {
+async function resolve(text: string, zone: Zone, options: Partial<SipResolverOptions> = {}) {
   const { dns, asked } = serving(zone)
   const uri = parseUri(text)
   if (uri?.kind !== 'sip') throw new Error(text)
@@ -53,6 +54,22 @@ async function resolve(text: string, zone: Zone, options: { family?: 4 | 6; rand
   const targets = await resolver.resolve(uri)
   return { targets: targets.map(({ transport, address, port }) => `${transport} ${address}:${port}`), asked }
 }
+
+test('a name with a usual port of its own has it where no SRV record says another', async () => {
+  const usualPorts = new Map([['scscf.h', 5054]])
+  const a = { 'scscf.h': ['192.0.2.1'] }
+  const uri = 'sip:scscf.h;transport=tcp'
+
+  const without = await resolve(uri, { a }, { usualPorts })
+  const withRecord = await resolve(
+    uri,
+    { a, srv: { '_sip._tcp.scscf.h': [srv('scscf.h', 5064)] } },
+    { usualPorts },
+  )
+
+  expect(without.targets).toEqual(['TCP 192.0.2.1:5054'])
+  expect(withRecord.targets).toEqual(['TCP 192.0.2.1:5064'])
+})
 
 describe('a host with a port', () => {
   test('is looked up by address only, over UDP unless the URI says otherwise', async () => {

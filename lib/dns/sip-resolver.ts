@@ -10,6 +10,8 @@ export interface SipResolverOptions {
   /** IPv4 or IPv6: a deployment speaks one of them (sip.md §1.1). */
   readonly family: 4 | 6
   readonly dns?: DnsQueries
+  /** Ports of names (in lower case) for which neither the URI nor a SRV record gives one; 5060 of all others. */
+  readonly usualPorts?: ReadonlyMap<string, number>
   /** 0 up to 1, for the choice by weight. */
   readonly random?: () => number
 }
@@ -19,11 +21,13 @@ export class SipResolver implements Resolver {
   readonly #dns: DnsQueries
   readonly #family: 4 | 6
   readonly #random: () => number
+  readonly #usualPorts: ReadonlyMap<string, number>
 
   constructor(options: SipResolverOptions) {
     this.#dns = options.dns ?? dnsServers()
     this.#family = options.family
     this.#random = options.random ?? Math.random
+    this.#usualPorts = options.usualPorts ?? new Map<string, number>()
   }
 
   async resolve(uri: SipUri): Promise<readonly Target[]> {
@@ -32,7 +36,7 @@ export class SipResolver implements Resolver {
     if (uri.port !== undefined) return this.#addresses(uri.host, uri.port, named ?? 'UDP')
     if (named !== undefined) {
       const targets = await this.#service(`_sip._${named.toLowerCase()}.${uri.host}`, named)
-      return targets.length > 0 ? targets : this.#addresses(uri.host, 5060, named)
+      return targets.length > 0 ? targets : this.#addresses(uri.host, this.#usualPort(uri.host), named)
     }
     return this.#byName(uri.host)
   }
@@ -45,7 +49,7 @@ export class SipResolver implements Resolver {
       const transport = SERVICES[service.toUpperCase()] ?? 'UDP'
       const targets =
         flags.toUpperCase() === 'A'
-          ? await this.#addresses(replacement, 5060, transport)
+          ? await this.#addresses(replacement, this.#usualPort(replacement), transport)
           : await this.#service(replacement, transport)
       if (targets.length > 0) return targets
     }
@@ -53,7 +57,11 @@ export class SipResolver implements Resolver {
       const targets = await this.#service(`_sip._${transport.toLowerCase()}.${host}`, transport)
       if (targets.length > 0) return targets
     }
-    return this.#addresses(host, 5060, 'UDP')
+    return this.#addresses(host, this.#usualPort(host), 'UDP')
+  }
+
+  #usualPort(host: string): number {
+    return this.#usualPorts.get(host.toLowerCase()) ?? 5060
   }
 
   async #service(name: string, transport: TransportName): Promise<readonly Target[]> {

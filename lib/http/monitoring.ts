@@ -24,7 +24,10 @@ export interface Monitored {
   readonly metrics: () => readonly Metric[]
 }
 
-/** Adds `GET /health` (200 or 503, JSON) and `GET /metrics` (Prometheus text format 0.0.4). */
+/**
+ * Adds `GET /health` (200 or 503, JSON), `GET /status` (live state, JSON) and `GET /metrics` (Prometheus text format
+ * 0.0.4).
+ */
 export function addMonitoringRoutes(server: HttpServer, monitored: Monitored): void {
   server.route('/health', {
     GET: () => {
@@ -32,6 +35,7 @@ export function addMonitoringRoutes(server: HttpServer, monitored: Monitored): v
       return json({ status: healthy ? 'ok' : 'not ready', ...monitored.status() }, healthy ? 200 : 503)
     },
   })
+  server.route('/status', { GET: () => json(monitored.status()) })
   server.route('/metrics', { GET: () => metricsText([...processMetrics(), ...monitored.metrics()]) })
 }
 

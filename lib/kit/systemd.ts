@@ -115,7 +115,7 @@ function systemdNotify(assignments: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     execFile('systemd-notify', [...assignments], { timeout: NOTIFY_WITHIN_MS }, error => {
       if (error === null) resolve()
-      else reject(error)
+      else reject(new Error('systemd-notify failed', { cause: error }))
     })
   })
 }

@@ -5,13 +5,17 @@ import { subscriber } from './subscribers.ts'
 import { openTcp, openUdp, openWebSocket, type Wire } from './wire.ts'
 
 /** A phone of this subscriber, connected to the core's client port but not registered. */
-export async function phoneAt(core: Core, user: string, transport: Wire['token'] = 'UDP'): Promise<Phone> {
+export async function phoneAt(
+  core: Pick<Core, 'port'>,
+  user: string,
+  transport: Wire['token'] = 'UDP',
+): Promise<Phone> {
   return new Phone(subscriber(user), await wireTo(core, transport))
 }
 
 /** A phone that has registered; fails if the core did not let it. */
 export async function registeredPhone(
-  core: Core,
+  core: Pick<Core, 'port'>,
   user: string,
   transport: Wire['token'] = 'UDP',
 ): Promise<Phone> {
@@ -22,7 +26,7 @@ export async function registeredPhone(
   throw new Error(`${user} could not register: ${answer.raw}`)
 }
 
-async function wireTo(core: Core, transport: Wire['token']): Promise<Wire> {
+async function wireTo(core: Pick<Core, 'port'>, transport: Wire['token']): Promise<Wire> {
   if (transport === 'UDP') return await openUdp(core.port('client'))
   if (transport === 'TCP') return await openTcp(core.port('client'))
   return await openWebSocket(core.port('webSocket'))

@@ -1,0 +1,210 @@
+import { startBono } from '../../daemons/bono/bono.ts'
+import type { BonoOptions } from '../../daemons/bono/options.ts'
+import type { SipParts } from '../../daemons/all-in-one/status.ts'
+import { startEllis } from '../../daemons/ellis/ellis.ts'
+import { startHomer } from '../../daemons/homer/homer.ts'
+import { startHomestead } from '../../daemons/homestead/homestead.ts'
+import { startRalf } from '../../daemons/ralf/ralf.ts'
+import type { SproutOptions } from '../../daemons/sprout/options.ts'
+import { UNANSWERED_CHALLENGE } from '../../daemons/sprout/scscf/authentication.ts'
+import { startSprout } from '../../daemons/sprout/sprout.ts'
+import { HttpServer } from '../../lib/http/server.ts'
+import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
+import { uriHost } from '../../lib/kit/address.ts'
+import type { Clock } from '../../lib/kit/clock.ts'
+import type { Log } from '../../lib/kit/log.ts'
+import { LocalNet } from '../../lib/sip/local-net.ts'
+import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
+import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
+import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
+import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
+import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
+import { keptSecret } from '../../lib/store/embedded/secret.ts'
+import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
+import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
+import { InProcessTimers } from '../../lib/timers/in-process.ts'
+import type { Place } from './daemon-place.ts'
+import type { Door } from './ready.ts'
+
+/** What every daemon stands on. */
+export interface Base {
+  readonly place: Place
+  readonly clock: Clock
+  readonly log: Log
+  /** Opens the daemon's own stores; closed after everything else. */
+  readonly openStores: () => Promise<EmbeddedEnvironment>
+  /** Closes in reverse order what has been opened. */
+  readonly opened: AsyncDisposableStack
+  /** When transactions under way are cut off (Unix ms); it counts from when it is first asked for. */
+  readonly drainedBy: () => number
+  /** Adds `/health`, `/status` and `/metrics` of this process. */
+  readonly addMonitoring: (server: HttpServer) => void
+  /** What the process shows of its SIP daemon. */
+  readonly sip: SipParts
+}
+
+/** A daemon that has opened its ports. */
+export interface Part {
+  readonly ports: Readonly<Record<string, number>>
+  readonly doors: readonly Omit<Door, 'host'>[]
+  /** Options that `follow` takes without a restart. */
+  readonly live: readonly string[]
+  follow(place: Place): void
+}
+
+/** Options as a running daemon holds them: its functions look at them at each use. */
+type Changing<Options> = { -readonly [Key in keyof Options]: Options[Key] }
+
+const FIXED = { live: [], follow: () => undefined } as const
+
+export const PARTS = { bono, sprout, homestead, homer, ellis, ralf } satisfies Record<
+  string,
+  (base: Base) => Promise<Part>
+>
+
+async function bono(base: Base): Promise<Part> {
+  const { place, clock, log, opened } = base
+  const { client, webSocket, trusted, bonoHttp } = place.ports
+  const ports = { untrusted: client, websocket: webSocket, trusted }
+  const environment = await base.openStores()
+  const options: Changing<BonoOptions> = {
+    ...place.settings,
+    homeDomains: place.homeDomains,
+    bindAddress: place.bind,
+    innerAddress: place.bind,
+    localHost: uriHost(place.address),
+    publicHost: place.publicHost,
+    ports,
+    upstream: { ...place.upstream, host: uriHost(place.upstream.host) },
+    trustedPeers: place.trustedPeers,
+  }
+  const running = await startBono(options, {
+    clock,
+    log,
+    resolver: place.resolver,
+    net: new LocalNet(),
+    flowStore: new EmbeddedFlowStore(environment, clock),
+    secret: await keptSecret(environment, 'flows'),
+  })
+  opened.defer(() => running.close(base.drainedBy()))
+  base.sip.bono = running
+  await openMonitoring(base, bonoHttp)
+  return {
+    ports: { ...ports, http: bonoHttp },
+    doors: [{ name: 'bono', kind: 'sip', port: client }],
+    live: ['default_session_expires', 'trusted_peers'],
+    follow: ({ settings, trustedPeers }) => {
+      options.sessionExpires = settings.sessionExpires
+      options.trustedPeers = trustedPeers
+    },
+  }
+}
+
+async function sprout(base: Base): Promise<Part> {
+  const { place, clock, log, opened } = base
+  const { icscf, bgcf, scscf, sproutHttp } = place.ports
+  const ports = { icscf, bgcf, scscf }
+  const environment = await base.openStores()
+  const homestead = new HttpHomestead({ origin: place.homestead })
+  opened.defer(() => homestead.close())
+  const timers = new InProcessTimers({ clock, log, environment, volatileTopics: [UNANSWERED_CHALLENGE] })
+  opened.defer(() => timers.close())
+  const options: Changing<SproutOptions> = {
+    ...place.settings,
+    homeDomains: place.homeDomains,
+    bindAddress: place.bind,
+    localHost: uriHost(place.address),
+    sproutHostname: place.sproutHostname,
+    ports,
+    bgcfRoutes: place.bgcfRoutes,
+  }
+  const running = await startSprout(options, {
+    clock,
+    log,
+    resolver: place.resolver,
+    homestead,
+    timers,
+    net: new LocalNet(),
+    registrations: new EmbeddedRegistrationStore(environment, clock),
+    challenges: new MemoryChallengeStore({ clock }),
+  })
+  opened.defer(() => running.close(base.drainedBy()))
+  base.sip.sprout = running
+  await openMonitoring(base, sproutHttp)
+  return {
+    ports: { ...ports, http: sproutHttp },
+    doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
+    live: ['reg_max_expires', 'nonce_count_supported'],
+    follow: ({ settings, bgcfRoutes }) => {
+      options.regMaxExpires = settings.regMaxExpires
+      options.nonceCountSupported = settings.nonceCountSupported
+      options.bgcfRoutes = bgcfRoutes
+    },
+  }
+}
+
+async function homestead(base: Base): Promise<Part> {
+  const { place, clock, log, opened } = base
+  const environment = await base.openStores()
+  const running = await startHomestead({
+    clock,
+    log,
+    stores: {
+      cache: new EmbeddedSubscriberCacheStore(environment),
+      provisioning: new EmbeddedProvisioningStore(environment),
+    },
+    bind: place.bind,
+    port: place.ports.homestead,
+    provisioningPort: place.ports.provisioning,
+    homeDomain: place.homeDomains[0],
+    scscfUri: place.scscfUri,
+    addRoutes: base.addMonitoring,
+  })
+  opened.defer(() => running.close())
+  const { port, provisioningPort } = running
+  return {
+    ports: { homestead: port, provisioning: provisioningPort },
+    doors: [
+      { name: 'homestead', kind: 'http', port },
+      { name: 'homestead-prov', kind: 'http', port: provisioningPort },
+    ],
+    ...FIXED,
+  }
+}
+
+async function homer(base: Base): Promise<Part> {
+  const documents = new EmbeddedDocumentStore(await base.openStores())
+  const { bind, ports } = base.place
+  const { log, addMonitoring: addRoutes } = base
+  return httpPart('homer', base, await startHomer({ log, documents, bind, port: ports.homer, addRoutes }))
+}
+
+async function ellis(base: Base): Promise<Part> {
+  const { bind, ports } = base.place
+  const { log, addMonitoring: addRoutes } = base
+  return httpPart('ellis', base, await startEllis({ log, bind, port: ports.ellis, addRoutes }))
+}
+
+async function ralf(base: Base): Promise<Part> {
+  const { bind, ports } = base.place
+  const { log, addMonitoring: addRoutes } = base
+  return httpPart('ralf', base, await startRalf({ log, bind, port: ports.ralf, addRoutes }))
+}
+
+/** A daemon with one port, for HTTP. */
+function httpPart(
+  name: string,
+  { opened }: Base,
+  running: { readonly port: number; close(): Promise<void> },
+): Part {
+  opened.defer(() => running.close())
+  return { ports: { [name]: running.port }, doors: [{ name, kind: 'http', port: running.port }], ...FIXED }
+}
+
+/** The port on which a SIP daemon tells how it is. */
+async function openMonitoring({ place, log, opened, addMonitoring }: Base, port: number): Promise<void> {
+  const server = new HttpServer({ log })
+  addMonitoring(server)
+  await server.listen(place.bind, port)
+  opened.defer(() => server.close())
+}

@@ -1,0 +1,185 @@
+import { isIP, isIPv6 } from 'node:net'
+import type { BgcfRoute } from '../../daemons/sprout/options.ts'
+import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
+import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
+import { DEFAULT_SETTINGS, settingsOf, type Settings } from '../../lib/config/settings.ts'
+import { entriesOf } from '../../lib/config/value.ts'
+import { HostsFile, withKnownNames, type KnownNames } from '../../lib/dns/known-names.ts'
+import { dnsServers } from '../../lib/dns/queries.ts'
+import { SipResolver } from '../../lib/dns/sip-resolver.ts'
+import { uriHost } from '../../lib/kit/address.ts'
+import { seconds, type Duration } from '../../lib/kit/clock.ts'
+import { CwError } from '../../lib/kit/errors.ts'
+import type { Resolver, Target } from '../../lib/sip/resolver.ts'
+import { ownAddress, requireAddress } from './addresses.ts'
+import type { NodeFiles } from './daemon-files.ts'
+import { withKnownHosts } from './known-hosts.ts'
+
+/** Where a daemon stands and what it has been told: by flags, or by a node's configuration files. */
+export interface Place {
+  /** Each daemon keeps its data in a folder of its own name in here. */
+  readonly dataDir: string
+  /** The default one first. */
+  readonly homeDomains: readonly [string, ...string[]]
+  /** Where everything listens. */
+  readonly bind: string
+  /** What the rest of the core calls this node; no wildcard. */
+  readonly address: string
+  /** What clients call this node. IPv6 in brackets. */
+  readonly publicHost: string
+  /** Base of the names of sprout's functions: `scscf.<it>`. */
+  readonly sproutHostname: string
+  readonly scscfUri: string
+  readonly ports: DaemonPorts
+  /** Where bono's requests enter the core; without a port DNS tells it. */
+  readonly upstream: { readonly host: string; readonly port: number | undefined }
+  /** `http://host:port`. */
+  readonly homestead: string
+  readonly trustedPeers: readonly string[]
+  readonly resolver: Resolver
+  readonly settings: Settings
+  readonly bgcfRoutes: readonly BgcfRoute[]
+  /** What transactions under way get when the daemon is told to stop. */
+  readonly drain: Duration
+}
+
+/** What the flags of `cw daemon` say. */
+export interface DaemonFlags {
+  readonly dataDir: string
+  readonly domain: string
+  readonly bind: string
+  readonly advertise: string | undefined
+  readonly portOffset: number
+  readonly sproutHostname: string
+  /** Where bono's requests enter the core, and the other functions of that sprout are. */
+  readonly upstream: { readonly host: string; readonly port: number }
+  /** `http://host:port`, for sprout. */
+  readonly homestead: string
+}
+
+/** @throws CwError OPTION_INVALID */
+export function placeOfFlags(flags: DaemonFlags): Place {
+  const { dataDir, domain, bind, sproutHostname, upstream, homestead } = flags
+  requireAddress('--bind', bind)
+  const address = flags.advertise ?? ownAddress(bind)
+  requireAddress('--advertise', address)
+  const ports = daemonPortsAt(flags.portOffset)
+  return {
+    dataDir,
+    homeDomains: [domain],
+    bind,
+    address,
+    publicHost: uriHost(address),
+    sproutHostname,
+    scscfUri: scscfUriOf(sproutHostname, ports.scscf),
+    ports,
+    upstream,
+    homestead,
+    trustedPeers: [],
+    resolver: withSproutAt(upstream.host, sproutHostname, ports, address),
+    settings: DEFAULT_SETTINGS,
+    bgcfRoutes: [],
+    drain: seconds(5),
+  }
+}
+
+/** DNS, except for the names of sprout's functions, which are where bono's upstream is. */
+function withSproutAt(host: string, sproutHostname: string, ports: DaemonPorts, address: string): Resolver {
+  const at = (port: number): Target => ({ transport: 'TCP', address: host, port })
+  const known = new Map([
+    [`icscf.${sproutHostname}`, at(ports.icscf)],
+    [`bgcf.${sproutHostname}`, at(ports.bgcf)],
+    [`scscf.${sproutHostname}`, at(ports.scscf)],
+  ])
+  return withKnownHosts(known, new SipResolver({ family: isIPv6(address) ? 6 : 4 }))
+}
+
+/** What a node's files leave open. */
+export interface NodePlacement {
+  readonly folder: string
+  readonly dataDir: string
+  /** Added to every port that the daemon listens on. */
+  readonly portOffset: number
+  /** Names that need no DNS, beside those in `/etc/hosts`. */
+  readonly names: KnownNames
+}
+
+/** A node has this long to finish a call's set-up or a registration; its unit's TimeoutStopSec lies above. */
+const NODE_DRAIN = seconds(20)
+
+/** @throws CwError FILE_INVALID where something is missing that nothing can be done without */
+export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, names }: NodePlacement): Place {
+  const { values, bgcfRoutes } = files
+  const address = required(values, 'local_ip', folder, files.complaints)
+  const domain = required(values, 'home_domain', folder, files.complaints).toLowerCase()
+  const sproutHostname = values.get('sprout_hostname')?.toLowerCase() ?? sproutHostnameOf(domain)
+  const port = (option: string, usual: number): number => Number(values.get(option) ?? usual)
+  const usual = daemonPortsAt(0)
+  const listening = daemonPortsAt(portOffset)
+  const ports: DaemonPorts = {
+    ...listening,
+    // 0 would switch a function off; none of these three can be.
+    icscf: (port('icscf', 0) || usual.icscf) + portOffset,
+    bgcf: (port('bgcf', 0) || usual.bgcf) + portOffset,
+    scscf: (port('scscf', 0) || usual.scscf) + portOffset,
+    provisioning: port('homestead_provisioning_port', usual.provisioning) + portOffset,
+  }
+  const upstreamPort = port('upstream_port', usual.icscf)
+  const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
+  const hosts = new HostsFile()
+  return {
+    dataDir,
+    homeDomains: [domain, ...listOf(values.get('additional_home_domains')).map(each => each.toLowerCase())],
+    bind: address,
+    address,
+    publicHost: uriHost(values.get('public_hostname') ?? values.get('public_ip') ?? address),
+    sproutHostname,
+    scscfUri: scscfUriOf(sproutHostname, ports.scscf),
+    ports,
+    upstream: {
+      host: uriHost(values.get('upstream_hostname') ?? `icscf.${sproutHostname}`),
+      port: upstreamPort === 0 ? undefined : upstreamPort,
+    },
+    homestead: originOf(values.get('hs_hostname') ?? `hs.${domain}`, usual.homestead),
+    trustedPeers: listOf(values.get('trusted_peers')),
+    resolver: new SipResolver({
+      family: isIPv6(address) ? 6 : 4,
+      dns: withKnownNames(name => names(name) ?? hosts.find(name), dnsServers(servers)),
+      // Where there is no zone, no SRV record tells them.
+      usualPorts: new Map([
+        [`icscf.${sproutHostname}`, ports.icscf],
+        [`bgcf.${sproutHostname}`, ports.bgcf],
+        [`scscf.${sproutHostname}`, ports.scscf],
+      ]),
+    }),
+    settings: settingsOf(values),
+    bgcfRoutes,
+    drain: NODE_DRAIN,
+  }
+}
+
+function required(
+  values: ReadonlyMap<string, string>,
+  name: string,
+  folder: string,
+  complaints: readonly string[],
+): string {
+  const value = values.get(name)
+  if (value !== undefined) return value
+  throw new CwError('FILE_INVALID', `the configuration gives no ${name} that can be used`, {
+    where: { file: folder },
+    why: complaints.join('; ') || 'none of shared_config, local_config and user_settings is there',
+    changed: 'nothing',
+    remedies: ['write the files of this node again: cw deploy'],
+  })
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return text === undefined ? [] : entriesOf(text)
+}
+
+/** `host`, `host:port` or `[IPv6]:port` as the origin of an HTTP server. */
+function originOf(hostPort: string, usualPort: number): string {
+  if (isIPv6(hostPort)) return `http://${uriHost(hostPort)}:${usualPort}`
+  return /:\d+$/.test(hostPort) ? `http://${hostPort}` : `http://${hostPort}:${usualPort}`
+}

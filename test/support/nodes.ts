@@ -1,0 +1,119 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { formatConfigFile } from '../../lib/config/config-file.ts'
+import { CORE_PORTS, DAEMON_PORTS } from '../../lib/config/ports.ts'
+import { Child } from './child.ts'
+import { DOMAIN, PROJECT } from './core.ts'
+import { freePortOffset } from './ports.ts'
+import { TempDir } from './temp-dir.ts'
+import { waitUntil } from './wait.ts'
+
+/** An address each, as on machines of their own. Clients look for the edge on 127.0.0.1. */
+const ADDRESSES = {
+  bono: '127.0.0.1',
+  sprout: '127.0.0.2',
+  homestead: '127.0.0.3',
+  homer: '127.0.0.4',
+} as const
+
+type NodeName = keyof typeof ADDRESSES
+type Port = keyof typeof CORE_PORTS | keyof typeof DAEMON_PORTS
+
+const SPROUT_HOSTNAME = `sprout.${DOMAIN}`
+
+/** A core of four processes, each started from the configuration files of its node. */
+export class Nodes implements AsyncDisposable {
+  readonly #dir: TempDir
+  readonly #offset: number
+  readonly #children = new Map<NodeName, Child>()
+
+  private constructor(dir: TempDir, offset: number) {
+    this.#dir = dir
+    this.#offset = offset
+  }
+
+  static async start(): Promise<Nodes> {
+    const nodes = new Nodes(new TempDir('nodes'), await freePortOffset())
+    try {
+      for (const name of ['homer', 'homestead', 'sprout', 'bono'] as const) {
+        nodes.writeFiles(name)
+        await nodes.boot(name)
+      }
+      return nodes
+    } catch (error) {
+      await nodes[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  port(name: Port): number {
+    return { ...CORE_PORTS, ...DAEMON_PORTS }[name] + this.#offset
+  }
+
+  address(name: NodeName): string {
+    return ADDRESSES[name]
+  }
+
+  child(name: NodeName): Child {
+    const child = this.#children.get(name)
+    if (child === undefined) throw new Error(`${name} was not started`)
+    return child
+  }
+
+  file(name: NodeName, file: string): string {
+    return join(this.#dir.path, name, file)
+  }
+
+  /** Writes the node's three files, as a deployment does. */
+  writeFiles(name: NodeName, shared: Readonly<Record<string, string>> = {}): void {
+    const address = ADDRESSES[name]
+    mkdirSync(this.file(name, 'log'), { recursive: true })
+    this.#write(name, 'shared_config', {
+      home_domain: DOMAIN,
+      sprout_hostname: SPROUT_HOSTNAME,
+      hs_hostname: `${ADDRESSES.homestead}:${this.port('homestead')}`,
+      xdms_hostname: `${ADDRESSES.homer}:${this.port('homer')}`,
+      upstream_port: `${this.port('icscf')}`,
+      ...shared,
+    })
+    this.#write(name, 'local_config', {
+      local_ip: address,
+      public_ip: address,
+      public_hostname: address,
+      etcd_cluster: address,
+    })
+    this.#write(name, 'user_settings', { log_level: '2', log_directory: this.file(name, 'log') })
+    const names = ['icscf', 'scscf', 'bgcf'].map(each => ({
+      name: `${each}.${SPROUT_HOSTNAME}`,
+      records: [{ rrtype: 'A', targets: [ADDRESSES.sprout] }],
+    }))
+    writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: names }))
+  }
+
+  async boot(name: NodeName): Promise<void> {
+    const child = new Child(join(PROJECT, 'bin', 'cw'), [
+      'daemon',
+      name,
+      '--config',
+      this.file(name, '.'),
+      '--data-dir',
+      this.file(name, 'data'),
+      '--port-offset',
+      `${this.#offset}`,
+    ])
+    this.#children.set(name, child)
+    await waitUntil(`${name} to be ready`, () => {
+      if (child.exit !== undefined) throw new Error(`it ended: ${child.stderr}`)
+      return child.stdout.includes('is ready')
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children.values()) await child[Symbol.asyncDispose]()
+    this.#dir[Symbol.dispose]()
+  }
+
+  #write(name: NodeName, file: string, values: Readonly<Record<string, string>>): void {
+    writeFileSync(this.file(name, file), formatConfigFile(new Map(Object.entries(values))))
+  }
+}
