@@ -19,6 +19,19 @@ export default defineConfig({
         },
       },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...serial } },
+      {
+        test: {
+          name: 'hosts',
+          include: ['test/hosts/**/*.test.ts'],
+          setupFiles: ['test/hosts/setup.ts'],
+          disableConsoleIntercept: true,
+          // Hosts are children of the process that runs a file, and end with it.
+          pool: 'forks',
+          ...serial,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
       { test: { name: 'phones', include: ['test/phones/**/*.test.ts'], ...serial, testTimeout: 120_000 } },
     ],
   },

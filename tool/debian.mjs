@@ -6,14 +6,21 @@ import { Refusal } from './runtime.mjs'
 
 /** Package, the program that shows it is there, and who drives it. */
 const PACKAGES = [
-  { name: 'sip-tester', program: 'sipp', for: ['integration', 'bench'] },
-  { name: 'baresip', program: 'baresip', for: ['phones'] },
+  { name: 'sip-tester', program: 'sipp', for: ['integration', 'hosts', 'bench'] },
+  { name: 'baresip', program: 'baresip', for: ['phones', 'hosts'] },
   { name: 'chromium', program: 'chromium', for: ['phones'] },
   { name: 'etcd-server', program: 'etcd', for: ['integration'] },
   { name: 'openssh-server', program: 'sshd', for: ['integration'] },
   { name: 'sudo', program: 'sudo', for: ['integration'] },
   { name: 'fish', program: 'fish', for: ['unit', 'integration'] },
   { name: 'tcsh', program: 'tcsh', for: ['unit', 'integration'] },
+  { name: 'mmdebstrap', program: 'mmdebstrap', for: ['hosts'] },
+  { name: 'arch-test', program: 'arch-test', for: ['hosts'] },
+  { name: 'systemd-container', program: 'systemd-nspawn', for: ['hosts'] },
+  { name: 'apt-cacher-ng', program: 'apt-cacher-ng', for: ['hosts'] },
+  { name: 'iproute2', program: 'ip', for: ['hosts'] },
+  { name: 'nftables', program: 'nft', for: ['hosts'] },
+  { name: 'openssh-client', program: 'ssh', for: ['hosts'] },
   { name: 'kamailio', program: 'kamailio', for: ['bench'] },
 ]
 

@@ -1,9 +1,10 @@
 // The checks and the test suites, each as a count of what passed and what failed.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export const SUITES = ['unit', 'integration', 'phones']
+export const SUITES = ['unit', 'integration', 'phones', 'hosts']
 
 /** What prettier looks after. Documents are left as their authors wrap them. */
 export const FORMATTED = [
@@ -46,12 +47,31 @@ async function runCheck(runtime, name, args) {
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
 }
 
+/** Why this machine cannot run a suite, as a sentence; `undefined` if it can. */
+export function obstacleTo(suite) {
+  if (suite !== 'hosts') return undefined
+  if (process.getuid?.() !== 0) {
+    return 'tests on hosts are skipped: they need root, for namespaces, mounts and a network of their own'
+  }
+  const { status } = spawnSync('unshare', ['--mount', '--net', '--pid', '--fork', 'true'], {
+    stdio: 'ignore',
+  })
+  return status === 0 ? undefined : 'tests on hosts are skipped: this machine allows no new namespaces'
+}
+
+/** Counts a suite that cannot run here, so that a green run does not hide it. */
+export function skipSuite(reason) {
+  console.log(reason)
+  return { passed: 0, failed: 0, skipped: 1 }
+}
+
 /** Runs one vitest project and counts its tests. A file that does not load, or a run that breaks off, is a failure. */
 export async function runSuite(runtime, suite, args) {
   const folder = mkdtempSync(join(tmpdir(), 'clearwater-test-'))
   const report = join(folder, 'report.json')
   try {
     const code = await runtime.node([
+      ...(suite === 'hosts' ? ['test/hosts/run.ts'] : []),
       'node_modules/vitest/vitest.mjs',
       ...['run', '--project', suite, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
       ...args,

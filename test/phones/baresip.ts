@@ -15,8 +15,12 @@ const BYTES_PER_SECOND = 16_000
 export interface BaresipOptions {
   readonly identity: PhoneIdentity
   readonly transport: 'udp' | 'tcp'
-  /** Where bono listens for phones on 127.0.0.1. */
+  /** Where bono listens for phones. */
   readonly proxyPort: number
+  /** Bono's address; absent: 127.0.0.1. */
+  readonly proxyAddress?: string
+  /** The phone's own address; absent: 127.0.0.1. */
+  readonly localAddress?: string
   /** What it says into every call (see tones.ts). */
   readonly melody: readonly number[]
 }
@@ -150,21 +154,22 @@ export class Baresip implements AsyncDisposable {
 
 function writeConfiguration(dir: TempDir, controlPort: number, options: BaresipOptions): void {
   const { identity, transport, proxyPort, melody } = options
+  const { proxyAddress = '127.0.0.1', localAddress = '127.0.0.1' } = options
   const { user, domain, password } = identity
   const privateId = `${user}@${domain}`
   const account = [
     `<sip:${privateId};transport=${transport}>`,
     `auth_user=${privateId}`,
     `auth_pass=${password}`,
-    `outbound="sip:127.0.0.1:${proxyPort};transport=${transport}"`,
+    `outbound="sip:${proxyAddress}:${proxyPort};transport=${transport}"`,
     'regint=60',
     'answermode=manual',
   ]
   const modules = ['g711', 'aufile', 'sndfile', 'alsa']
   const config = [
     'poll_method epoll',
-    'net_interface 127.0.0.1',
-    'sip_listen 127.0.0.1:0',
+    `net_interface ${localAddress}`,
+    `sip_listen ${localAddress}:0`,
     `module_path ${MODULES}`,
     ...modules.map(name => `module ${name}.so`),
     'module_app account.so',

@@ -4,6 +4,8 @@ import { within } from './wait.ts'
 export interface ChildOptions {
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
+  /** All that it can read from standard input. */
+  readonly stdin?: string
   /** Soft and hard limit of open files inside the child; absent: as inherited. */
   readonly openFiles?: number
   /** What the kernel sends the child when its parent is gone; KILL unless the child must tidy up its own. */
@@ -44,8 +46,10 @@ export class Child implements AsyncDisposable {
     this.#process = spawn(program, rest, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
+    // A child that ends early need not have read everything.
+    this.#process.stdin?.on('error', () => undefined).end(options.stdin)
     running.add(this.#process)
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout = (this.#stdout + text).slice(-KEPT_OUTPUT)

@@ -10,6 +10,8 @@ export interface SippOptions {
   /** `host:port` of the element under test. */
   readonly target: string
   readonly localPort: number
+  /** Where SIPp itself stands; absent: 127.0.0.1. */
+  readonly localAddress?: string
   /** `u1` UDP, `t1` TCP, one socket each; `ui` UDP with one socket an address. */
   readonly transport?: 'u1' | 't1' | 'ui'
   /** Lines of the injection file: field0;field1;… */
@@ -77,12 +79,24 @@ export class Sipp implements AsyncDisposable {
       scenario,
       target,
       localPort,
+      localAddress = '127.0.0.1',
       transport = 'u1',
       rows,
       rowOrder = 'SEQUENTIAL',
       calls,
     } = this.#options
-    const args = ['-sf', scenario, '-i', '127.0.0.1', '-p', `${localPort}`, '-t', transport, '-m', `${calls}`]
+    const args = [
+      '-sf',
+      scenario,
+      '-i',
+      localAddress,
+      '-p',
+      `${localPort}`,
+      '-t',
+      transport,
+      '-m',
+      `${calls}`,
+    ]
     if (rows) {
       const file = join(this.#dir.path, 'rows.csv')
       writeFileSync(file, [rowOrder, ...rows, ''].join('\n'))
