@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { createReadStream } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { CwError } from '../../lib/kit/errors.ts'
+import { openForward } from './ssh/forward.ts'
 import { Output } from './ssh/output.ts'
 import {
   DEFAULT_DEADLINE_MS,
@@ -70,29 +71,8 @@ class LocalShell implements NodeShell {
     return this.#replace(path, createReadStream(localFile), options)
   }
 
-  async forward(host: string, port: number): Promise<Forward> {
-    const sockets = new Set<Socket>()
-    const server = createServer(socket => {
-      const far = connect(port, host)
-      for (const each of [socket, far]) {
-        sockets.add(each)
-        each.on('error', () => undefined)
-        each.on('close', () => {
-          socket.destroy()
-          far.destroy()
-        })
-      }
-      socket.pipe(far).pipe(socket)
-    })
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    return {
-      port: (server.address() as AddressInfo).port,
-      close: async () => {
-        server.close()
-        for (const socket of sockets) socket.destroy()
-        await once(server, 'close')
-      },
-    }
+  forward(host: string, port: number): Promise<Forward> {
+    return openForward(() => Promise.resolve(connect(port, host)))
   }
 
   close(): Promise<void> {

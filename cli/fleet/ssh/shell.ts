@@ -9,14 +9,14 @@ export const DEFAULT_MAX_OUTPUT = 16 * 1024 * 1024
 
 export interface RunOptions {
   /** What the command reads; the only way by which a secret may reach it. Without it the input is empty. */
-  readonly stdin?: string | Buffer | Readable
+  readonly stdin?: string | Buffer | Readable | undefined
   /** As root, by `sudo -n` where the user is another one. */
-  readonly sudo?: boolean
+  readonly sudo?: boolean | undefined
   /** From the call to the exit code, in milliseconds. */
-  readonly deadlineMs?: number
-  readonly signal?: AbortSignal
+  readonly deadlineMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
   /** Each line as it comes, without its end; a last line without an end too. Very long lines come in pieces. */
-  onLine?(line: string, stream: 'stdout' | 'stderr'): void
+  readonly onLine?: ((line: string, stream: 'stdout' | 'stderr') => void) | undefined
   /** Bytes kept of each stream. What comes after is read and dropped, and the result says so. */
   readonly maxOutput?: number
   /**
@@ -36,9 +36,9 @@ export interface RunResult {
 }
 
 export interface FileAccess {
-  readonly sudo?: boolean
-  readonly deadlineMs?: number
-  readonly signal?: AbortSignal
+  readonly sudo?: boolean | undefined
+  readonly deadlineMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface WriteOptions extends FileAccess {
@@ -50,7 +50,7 @@ export interface WriteOptions extends FileAccess {
 
 export interface UploadOptions extends WriteOptions {
   /** Told now and then how many bytes have been sent so far. */
-  onProgress?(bytes: number): void
+  readonly onProgress?: ((bytes: number) => void) | undefined
 }
 
 export interface Forward {
