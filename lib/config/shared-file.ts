@@ -42,13 +42,11 @@ export function changesBetween(
 
 /** Whom a change concerns. Who only takes it at a reload need not be told twice where it restarts anyway. */
 export function effectsOf(changes: readonly SharedChange[]): Effects {
-  const daemonsOf = (wanted: (impact: Impact) => boolean): ReadonlySet<string> =>
-    new Set(changes.filter(change => wanted(change.impact)).flatMap(change => change.usedBy.map(daemonOf)))
-  const restart = daemonsOf(impact => impact === 'restart' || impact === 'rebuild')
-  return {
-    restart,
-    reload: daemonsOf(impact => impact === 'live' || impact === 'reload').difference(restart),
-  }
+  const daemonsOf = (wanted: (impact: Impact) => boolean): readonly string[] =>
+    changes.filter(change => wanted(change.impact)).flatMap(change => change.usedBy.map(daemonOf))
+  const restart = new Set(daemonsOf(impact => impact === 'restart' || impact === 'rebuild'))
+  const reload = daemonsOf(impact => impact === 'live' || impact === 'reload')
+  return { restart, reload: new Set(reload.filter(daemon => !restart.has(daemon))) }
 }
 
 /** The process in which a part of a node runs. */

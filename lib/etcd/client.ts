@@ -22,6 +22,8 @@ export interface EtcdOptions {
   readonly deadline?: Duration
   /** How long a watch may be silent before it is opened anew. Default 30 s. */
   readonly silence?: Duration
+  /** Done after the client is closed: the end of what it reached the members through. */
+  readonly onClose?: () => Promise<void>
 }
 
 export interface PutOptions {
@@ -63,12 +65,14 @@ export class EtcdClient implements AsyncDisposable {
   readonly #clock: Clock
   readonly #silence: Duration
   readonly #ownClock: TimerWheel
+  readonly #onClose: (() => Promise<void>) | undefined
 
   constructor(options: EtcdOptions) {
     // Its timers only arm and disarm what cannot throw.
     const wheel = new TimerWheel(() => undefined)
     this.#ownClock = wheel
     this.#clock = options.clock ?? wheel
+    this.#onClose = options.onClose
     this.#silence = options.silence ?? seconds(30)
     const deadline = options.deadline ?? seconds(6)
     this.#gateway = new Gateway({ origins: options.origins, clock: this.#clock, deadline })
@@ -183,6 +187,7 @@ export class EtcdClient implements AsyncDisposable {
   async close(): Promise<void> {
     await this.#gateway.close()
     this.#ownClock.close()
+    await this.#onClose?.()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

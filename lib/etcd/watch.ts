@@ -1,4 +1,4 @@
-import { millis, seconds, type Clock, type Duration } from '../kit/clock.ts'
+import { millis, pause, seconds, type Clock, type Duration } from '../kit/clock.ts'
 import type { Gateway } from './gateway.ts'
 import { numberIn, objectIn, objectsIn, parseJson, textIn, type JsonObject } from './json.ts'
 import {
@@ -80,7 +80,7 @@ export async function* watchPrefix(
         tell(false, error instanceof Error ? error.message : String(error))
       }
     }
-    await pause(parts.clock, wait, signal)
+    await pause(parts.clock, millis(wait), signal)
     wait = Math.min(wait * 2, RETRY.most)
   }
 }
@@ -182,16 +182,4 @@ function resultOf(line: string): JsonObject {
   const answer = parseJson(line)
   if (answer.error !== undefined) throw new Error(textIn(objectIn(answer, 'error'), 'message'))
   return objectIn(answer, 'result')
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = (): void => {
-      timer.cancel()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = clock.after(millis(ms), done)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

@@ -18,6 +18,19 @@ export interface Clock {
   after(delay: Duration, fire: () => void): Timer
 }
 
+/** Resolves after `delay`, or at once when the signal aborts. */
+export function pause(clock: Clock, delay: Duration, signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = clock.after(signal?.aborted === true ? millis(0) : delay, done)
+    signal?.addEventListener('abort', done)
+  })
+}
+
 const TICK_MS = 50
 /** 1024 slots of 50 ms: one turn is 51.2 s, longer timers go round. */
 const SLOTS = 1024
