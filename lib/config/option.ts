@@ -26,6 +26,7 @@ export type ValueType =
   | 'path'
   | 'size'
   | 'word'
+  | 'name'
 
 /** How far a change reaches: at the next use, at a reload (SIGHUP), by a restart, or only by a new deployment. */
 export type Impact = 'live' | 'reload' | 'restart' | 'rebuild'

@@ -8,6 +8,7 @@ const ENDS_IN_DIGITS = /(^|\.)\d+$/
 const HOST_PORT = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i
 // Whatever a value is quoted with, characters like these could not be seen by who reads the file.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]|[\ud800-\udfff]/u
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
 const UNSAFE_WORD = /[\s"'`$\\;&|<>(){}]/
 
 type Check = (text: string, rule: ValueRule) => string | undefined
@@ -44,6 +45,8 @@ const CHECKS: Readonly<Record<ValueType, Check>> = {
     /^\d{1,15}[kMG]?$|^(100|\d{1,2})%$/.test(text)
       ? undefined
       : 'is a size: bytes, or with k, M, G, or a percentage',
+  name: text =>
+    NAME.test(text) ? undefined : 'is a name of letters, digits, dots, hyphens and underscores, at most 63',
   word: text =>
     text !== '' && !UNSAFE_WORD.test(text) ? undefined : 'is one word without quotes or shell characters',
 }

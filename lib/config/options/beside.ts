@@ -20,7 +20,7 @@ const KNOWN_BESIDE = declare({ scope: 'shared', section: 'beside the reference',
   },
   {
     name: 'etcd_key',
-    type: 'word',
+    type: 'name',
     default: 'clearwater',
     impact: 'rebuild',
     doc: 'First part of every key in etcd.',

@@ -50,7 +50,7 @@ export const LOCAL_OPTIONS = [
     },
     {
       name: 'etcd_cluster_key',
-      type: 'word',
+      type: 'name',
       derived: 'the role of the node',
       doc: 'Name of the store clusters that this node joins. Must be set where a node has several roles.',
       usedBy: ['cluster-manager', 'queue-manager'],
@@ -67,14 +67,14 @@ export const LOCAL_OPTIONS = [
   ...declare({ scope: 'local', section: '8.9.5 Create the per-node configuration', impact: 'rebuild' }, [
     {
       name: 'local_site_name',
-      type: 'word',
+      type: 'name',
       default: 'site1',
       doc: 'Site of this node: prefix of shared data in etcd and name of the Cassandra data centre.',
       usedBy: ['config-manager', 'cluster-manager', 'queue-manager', 'sprout', 'ralf', 'cassandra'],
     },
     {
       name: 'remote_site_name',
-      type: 'word',
+      type: 'name',
       doc: 'The other site of a geographically redundant deployment.',
       usedBy: ['cluster-manager', 'sprout', 'ralf'],
     },
@@ -82,7 +82,7 @@ export const LOCAL_OPTIONS = [
   ...declare({ scope: 'local', section: '8.45 Multiple network support', impact: 'rebuild' }, [
     {
       name: 'signaling_namespace',
-      type: 'word',
+      type: 'name',
       doc: 'Network namespace in which the daemons run, where signalling and management networks are apart.',
       usedBy: ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf', 'memento', 'chronos'],
     },

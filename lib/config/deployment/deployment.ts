@@ -1,0 +1,51 @@
+export const ROLES = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const
+
+/** What a node does in a deployment. */
+export type Role = (typeof ROLES)[number]
+
+/** What a deployment file says, checked and with its defaults filled in. */
+export interface Deployment {
+  readonly name: string
+  /** The home domain. */
+  readonly domain: string
+  /** At least one. */
+  readonly sites: readonly string[]
+  /** In the order of the file. A node without a role is a spare. */
+  readonly nodes: readonly DeploymentNode[]
+  /** Shared options by their names, as far as the file sets them. */
+  readonly settings: ReadonlyMap<string, string>
+  /** Where the value of each secret option is. */
+  readonly secrets: ReadonlyMap<string, SecretReference>
+  /** For nodes that say nothing else. */
+  readonly ssh: SshSettings
+  /** The deployment file itself. */
+  readonly file: string
+}
+
+export interface DeploymentNode {
+  readonly name: string
+  /** IP address for SSH and for signalling. */
+  readonly address: string
+  /** IP address at which clients outside reach it. */
+  readonly publicAddress: string
+  readonly publicHostname: string
+  readonly site: string
+  readonly roles: readonly Role[]
+  readonly ssh: SshSettings
+  /** Options of its `local_config` beside those that follow from the above. */
+  readonly local: ReadonlyMap<string, string>
+  /** Options of its `user_settings`. */
+  readonly user: ReadonlyMap<string, string>
+}
+
+export interface SshSettings {
+  readonly user: string
+  readonly port: number
+  readonly identityFile?: string
+  /** `user@host:port` */
+  readonly jump?: string
+  readonly knownHosts?: string
+}
+
+/** A variable of the operator's environment, or a file beside the deployment file. */
+export type SecretReference = { readonly env: string } | { readonly file: string }
