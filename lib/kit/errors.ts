@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   DRIFT_FOUND: 'input',
   NODE_TAKEN: 'input',
   RELEASE_UNFIT: 'input',
+  RELEASE_DAMAGED: 'environment',
   PACKAGES_FAILED: 'environment',
   UNIT_FAILED: 'environment',
   NOT_HEALTHY: 'environment',
@@ -141,6 +142,8 @@ export class CwError extends Error {
         return EXIT.locked
       case 'DIFFERENCES':
         return EXIT.differences
+      case 'RELEASE_DAMAGED':
+        return EXIT.checkSaysNo
       case 'BUG':
         return EXIT.bug
       default:

@@ -1,0 +1,53 @@
+import { account, type AccountChange } from './account.ts'
+import type { Action, ChangeBase } from './action.ts'
+import { block } from './block.ts'
+import { command, type CommandChange } from './command.ts'
+import { directory, type DirectoryChange } from './directory.ts'
+import { etcdMember, type EtcdMemberChange } from './etcd-member.ts'
+import { etcdValue, type EtcdValueChange } from './etcd-value.ts'
+import { file, type FileChange } from './file.ts'
+import { link, type LinkChange } from './link.ts'
+import { packages, type PackagesChange } from './packages.ts'
+import { recorded, type RecordedChange } from './recorded.ts'
+import { release, type ReleaseChange } from './release.ts'
+import { unit, type UnitChange } from './unit.ts'
+import { waitUntil, type WaitChange } from './wait-until.ts'
+
+/** Every action by its name in a playbook. */
+export const ACTIONS = {
+  account,
+  block,
+  command,
+  directory,
+  'etcd-member': etcdMember,
+  'etcd-value': etcdValue,
+  file,
+  link,
+  packages,
+  recorded,
+  release,
+  unit,
+  'wait-until': waitUntil,
+}
+
+export type ActionName = keyof typeof ACTIONS
+
+/** What would change, or has changed, on a node: one of the actions' own. */
+export type Change =
+  | AccountChange
+  | CommandChange
+  | DirectoryChange
+  | EtcdMemberChange
+  | EtcdValueChange
+  | FileChange
+  | LinkChange
+  | PackagesChange
+  | RecordedChange
+  | ReleaseChange
+  | UnitChange
+  | WaitChange
+
+/** An action without its own types: its parameters have passed its schema, its changes are its own. */
+export function actionNamed(name: ActionName): Action<unknown, ChangeBase> {
+  return ACTIONS[name]
+}

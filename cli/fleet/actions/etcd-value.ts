@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { action, type ChangeBase } from './action.ts'
+import { unavailable } from './etcd-member.ts'
+
+interface Params {
+  /** Below `/clearwater/<site>/configuration/`. */
+  readonly name: string
+  readonly template: string
+}
+
+export interface EtcdValueChange extends ChangeBase {
+  readonly action: 'etcd-value'
+  readonly key: string
+  readonly sha256: string
+}
+
+export function configurationKey(site: string, name: string): string {
+  return `/clearwater/${site}/configuration/${name}`
+}
+
+/** A shared file of every site, put into etcd where it is not there yet; from then on it is changed by `cw config`. */
+export const etcdValue = action<Params, EtcdValueChange>({
+  schema: z.strictObject({ name: z.string().regex(/^[a-z_]+$/), template: z.string() }),
+  probes: () => [],
+  changes({ name, template }, { etcd, sites, render, keep }) {
+    if (etcd.state === 'down') throw unavailable(etcd.why)
+    const missing = sites
+      .map(site => configurationKey(site, name))
+      .filter(key => etcd.state !== 'healthy' || !etcd.values.has(key))
+    if (missing.length === 0) return []
+    const sha256 = keep(render(template))
+    return missing.map(key => ({ action: 'etcd-value', summary: `put ${key} into etcd`, key, sha256 }))
+  },
+  async carryOut({ key, sha256 }, tools) {
+    const client = await tools.etcd()
+    // Another may have put it meanwhile: then theirs stays.
+    await client.put(key, tools.content(sha256), { ifRevision: 0 })
+  },
+})

@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import { CwError } from '../../../lib/kit/errors.ts'
+import { action, type ChangeBase } from './action.ts'
+
+const INSTALL_DEADLINE_MS = 15 * 60_000
+
+export interface PackagesChange extends ChangeBase {
+  readonly action: 'packages'
+  readonly names: readonly string[]
+}
+
+/**
+ * Installs without starting anything: what a package would run by itself is not configured yet. A host's own policy
+ * is left alone.
+ */
+const INSTALL = String.raw`
+policy=$1; shift
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod 755 "$policy" || exit 1
+  trap 'rm -f "$policy"' EXIT
+  trap 'exit 130' HUP INT TERM
+fi
+DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND
+apt-get -q -o DPkg::Lock::Timeout=300 update || echo 'cw: the package lists could not be renewed' >&2
+apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold \
+  install --no-install-recommends "$@"
+`
+
+/** Debian packages, by the host's own apt. */
+export const packages = action<{ readonly names: readonly string[] }, PackagesChange>({
+  schema: z.strictObject({ names: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/)).min(1) }),
+  probes: ({ names }) => names.map(subject => ({ ask: 'package', subject })),
+  changes({ names }, { facts }) {
+    const missing = names.filter(name => !facts.isInstalled(name))
+    if (missing.length === 0) return []
+    return [{ action: 'packages', summary: `install ${missing.join(', ')}`, names: missing }]
+  },
+  async carryOut({ names }, { shell, signal }) {
+    const result = await shell.script(INSTALL, ['/usr/sbin/policy-rc.d', ...names], {
+      sudo: true,
+      signal,
+      deadlineMs: INSTALL_DEADLINE_MS,
+    })
+    if (result.code !== 0) throw failed(shell.node, names, `${result.stdout}\n${result.stderr}`)
+  },
+})
+
+function failed(host: string, names: readonly string[], output: string): CwError {
+  const said = output
+    .split('\n')
+    .filter(line => /^(E|W): |cannot|Unable/.test(line))
+    .slice(-3)
+  const unknown = [...output.matchAll(/(?:locate package|Package '?)\s*([a-z0-9][a-z0-9+.-]*)/g)]
+    .map(match => match[1] ?? '')
+    .filter(name => names.includes(name))
+  const missing = unknown.length > 0 ? [...new Set(unknown)] : names
+  return new CwError('PACKAGES_FAILED', `${host} could not install ${missing.join(', ')}`, {
+    where: { host },
+    why: said.join(' / ') || 'apt-get failed and did not say why',
+    changed: 'some',
+    remedies: [
+      `let the host's own apt find them: cw ssh ${host}, sudo apt-get update, apt-cache policy ${missing.join(' ')}`,
+      'then: cw resume',
+    ],
+  })
+}

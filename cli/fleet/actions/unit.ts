@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { CwError } from '../../../lib/kit/errors.ts'
+import { sha256Of } from '../playbook/digest.ts'
+import { action, type ChangeBase, type Tools } from './action.ts'
+import { absolutePath, unitName } from './params.ts'
+
+/** A unit that is not ready by then has failed; etcd waits here for its quorum. */
+const START_DEADLINE_MS = 180_000
+
+interface Params {
+  readonly name: string
+  readonly state: 'running' | 'off'
+  /** Files and links whose change takes a restart. */
+  readonly on: readonly string[]
+}
+
+export interface UnitChange extends ChangeBase {
+  readonly action: 'unit'
+  readonly name: string
+  readonly verb: 'start' | 'restart' | 'stop'
+  /** What it runs on, as the manifest will remember. */
+  readonly fingerprint: string
+}
+
+const START = `
+systemctl daemon-reload && systemctl reset-failed "$2" 2>/dev/null
+systemctl enable --quiet "$2" && systemctl "$1" "$2"
+`
+const STOP = 'systemctl disable --quiet --now "$1"'
+const TELL = 'systemctl --no-pager --lines=0 status "$1"; journalctl --no-pager -o cat -n 12 -u "$1"'
+
+/**
+ * A systemd unit that is enabled and runs on what is deployed now, or one that is off. Whether it runs on it is told by
+ * the manifest, not by times: a run that is killed between a file and its restart restarts the next time.
+ */
+export const unit = action<Params, UnitChange>({
+  schema: z.strictObject({
+    name: unitName,
+    state: z.enum(['running', 'off']).default('running'),
+    on: z.array(absolutePath).default([]),
+  }),
+  probes: ({ name }) => [{ ask: 'unit', subject: name }],
+  changes({ name, state, on }, { facts, manifest, wanted }) {
+    const found = facts.unit(name)
+    if (state === 'off') {
+      if (!found.active && !found.enabled) return []
+      return [{ action: 'unit', summary: `stop and disable ${name}`, name, verb: 'stop', fingerprint: '' }]
+    }
+    const fingerprint = sha256Of(on.map(path => `${path} ${wanted.get(path) ?? '-'}\n`).join(''))
+    const current = manifest.units[name] === fingerprint
+    if (found.active && found.enabled && current) return []
+    const verb = found.active ? 'restart' : 'start'
+    const serves = verb === 'restart' && name.startsWith('clearwater-') && manifest.units[name] !== undefined
+    return [
+      {
+        action: 'unit',
+        summary: `${verb} ${name}`,
+        name,
+        verb,
+        fingerprint,
+        ...(serves ? { alone: true } : {}),
+      },
+    ]
+  },
+  carryOut: carryOutUnit,
+  recorded({ name, verb, fingerprint }, manifest) {
+    const { [name]: _gone, ...others } = manifest.units
+    return { ...manifest, units: verb === 'stop' ? others : { ...others, [name]: fingerprint } }
+  },
+})
+
+async function carryOutUnit({ name, verb }: UnitChange, { shell, signal }: Tools): Promise<void> {
+  const options = { sudo: true, signal, deadlineMs: START_DEADLINE_MS }
+  const result =
+    verb === 'stop'
+      ? await shell.script(STOP, [name], options)
+      : await shell.script(START, [verb, name], options)
+  if (result.code === 0) return
+  const told = await shell.script(TELL, [name], { sudo: true, signal })
+  throw new CwError('UNIT_FAILED', `${name} did not ${verb} on ${shell.node}`, {
+    where: { host: shell.node },
+    why: lastLines(told.stdout) || lastLines(result.stderr) || `systemctl ended with ${result.code}`,
+    changed: 'some',
+    remedies: [`cw logs ${shell.node} --since 5m`, 'mend it, then: cw resume'],
+  })
+}
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-4).join(' / ').slice(0, 500)
+}

@@ -1,0 +1,366 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createHash } from 'node:crypto'
+import type { ReleaseArtifact } from './actions/action.ts'
+import { carryOut, type Ended, type StepEvent } from './carry-out.ts'
+import { planOperation, probesOf, type Observed, type Planned, type PlanNode } from './plan.ts'
+import { diffsOf } from './plan-diff.ts'
+import { fakeHost, type FakeHost } from './playbook/fake-host.ts'
+import { observe } from './playbook/facts.ts'
+import { emptyManifest, MANIFEST_PATH, parseManifest } from './playbook/manifest.ts'
+import { loadPlaybook, parsePlaybook, type Playbook } from './playbook/playbook.ts'
+import { localShell } from './testing.ts'
+
+const PLAYBOOK = parsePlaybook(
+  `operation: deploy
+phases:
+  - name: base
+    title: base
+    on: all
+    steps:
+      - name: packages
+        title: packages
+        tasks:
+          - packages: { names: [dnsmasq, nftables] }
+          - account: { name: clearwater, home: /var/lib/clearwater }
+          - directory: { path: /etc/clearwater, owner: clearwater:clearwater, mode: '0750' }
+      - name: release
+        title: release
+        tasks:
+          - release: {}
+          - link: { path: /etc/cw, target: /opt/clearwater/current/bin/cw }
+      - name: files
+        title: files
+        tasks:
+          - file: { path: /etc/clearwater/local_config, template: local_config }
+          - file: { path: /etc/clearwater/seed, content: "first\\n", seed: true }
+          - block: { path: /etc/hosts, template: hosts }
+          - command: { title: make a mark, run: [touch, /etc/mark], unless: [test, -e, /etc/mark] }
+  - name: sprout
+    title: sprout
+    on: sprout
+    steps:
+      - name: daemon
+        title: sprout
+        tasks:
+          - file: { path: /etc/sprout.service, content: "unit\\n" }
+          - unit:
+              name: clearwater-sprout.service
+              on: [/opt/clearwater/current, /etc/clearwater/local_config, /etc/sprout.service]
+`,
+  'test.yml',
+)
+
+/** A deployment of fake hosts, which can be deployed to as often as one likes. */
+class FakeDeployment {
+  readonly hosts: ReadonlyMap<string, FakeHost>
+  readonly nodes: readonly PlanNode[]
+  localConfig = "local_ip='192.0.2.1'\n"
+  release: ReleaseArtifact
+  events: StepEvent[] = []
+  stop = new AbortController()
+  onEvent: (event: StepEvent) => void = () => undefined
+
+  constructor(folder: string, names: readonly string[]) {
+    this.nodes = names.map((name, index) => ({ name, address: `127.0.0.${index + 1}`, roles: ['sprout'] }))
+    this.hosts = new Map(
+      names.map(name => {
+        mkdirSync(join(folder, name))
+        return [name, fakeHost(join(folder, name))]
+      }),
+    )
+    this.release = makeRelease(folder, '1.0.0', 'first')
+  }
+
+  async plan(
+    playbook: Playbook = PLAYBOOK,
+    overwriteDrift = false,
+  ): Promise<{ planned: Planned; observed: Observed[] }> {
+    const observed = await Promise.all(
+      this.nodes.map(async node => {
+        const facts = await observe(this.shell(node.name), probesOf(playbook, node, [], this.release))
+        const text = facts.content(MANIFEST_PATH)
+        return {
+          node,
+          facts,
+          manifest: text === undefined ? emptyManifest('test') : parseManifest(text, node.name),
+        }
+      }),
+    )
+    const planned = planOperation({
+      playbook,
+      observed,
+      deployment: 'test',
+      sites: ['site1'],
+      voters: [],
+      release: this.release,
+      etcd: { state: 'none' },
+      overwriteDrift,
+      render: (node, template) =>
+        template === 'hosts' ? `${node.address} ${node.name}\n` : this.localConfig,
+    })
+    return { planned, observed }
+  }
+
+  async deploy(playbook: Playbook = PLAYBOOK, overwriteDrift = false): Promise<Ended> {
+    const { planned, observed } = await this.plan(playbook, overwriteDrift)
+    return carryOut(planned, {
+      playbook,
+      nodes: this.nodes,
+      voters: [],
+      shells: new Map(this.nodes.map(node => [node.name, this.shell(node.name)])),
+      manifests: new Map(observed.map(each => [each.node.name, each.manifest])),
+      release: this.release,
+      etcd: () => Promise.reject(new Error('there is no etcd')),
+      stop: this.stop.signal,
+      abort: new AbortController().signal,
+      onEvent: event => {
+        this.events.push(event)
+        this.onEvent(event)
+      },
+    })
+  }
+
+  host(name: string): FakeHost {
+    const host = this.hosts.get(name)
+    if (host === undefined) throw new Error(`no host ${name}`)
+    return host
+  }
+
+  shell(name: string): ReturnType<typeof localShell> {
+    return localShell(this.host(name).root, name)
+  }
+
+  async stepsLeft(): Promise<readonly string[]> {
+    return (await this.plan()).planned.plan.steps.map(step => step.id)
+  }
+}
+
+/** The machine's own kind: the fake hosts are this machine. */
+function makeRelease(folder: string, version: string, content: string): ReleaseArtifact {
+  const top = join(folder, `clearwater-${version}`)
+  mkdirSync(join(top, 'bin'), { recursive: true })
+  writeFileSync(join(top, 'bin/cw'), content)
+  const file = join(folder, `release-${content}.tar.gz`)
+  execFileSync('tar', ['-czf', file, '-C', folder, `clearwater-${version}`])
+  const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex')
+  return { file, version, arch: process.arch, sha256 }
+}
+
+describe('carrying out a plan', () => {
+  let folder = ''
+  let fake: FakeDeployment
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'clearwater-carry-out-'))
+    fake = new FakeDeployment(folder, ['a', 'b'])
+  })
+  afterEach(() => {
+    rmSync(folder, { recursive: true })
+  })
+
+  test('a plan changes nothing, a run does what it said, and a second one finds nothing to do', async () => {
+    const { planned } = await fake.plan()
+    expect(planned.plan.steps.map(step => step.id)).toEqual([
+      ...['base/packages@a', 'base/release@a', 'base/files@a'],
+      ...['base/packages@b', 'base/release@b', 'base/files@b'],
+      ...['sprout/daemon@a', 'sprout/daemon@b'],
+    ])
+    expect(fake.host('a').calls()).toEqual([])
+
+    const ended = await fake.deploy()
+    expect(ended).toMatchObject({ failed: [], left: [] })
+    expect(ended.done.toSorted()).toEqual(planned.plan.steps.map(step => step.id).toSorted())
+    const host = fake.host('a')
+    expect(host.read('/etc/clearwater/local_config')).toBe(fake.localConfig)
+    expect(host.read('/etc/hosts')).toContain('127.0.0.1 a\n')
+    expect(host.read('/opt/clearwater/releases/1.0.0/bin/cw')).toBe('first')
+    expect(host.has('active', 'clearwater-sprout.service')).toBe(true)
+    expect(host.has('accounts', 'clearwater')).toBe(true)
+
+    expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('a plan is data: it prints as JSON and holds no text of a file', async () => {
+    fake.localConfig = "password='hunter2'\n"
+    const { planned } = await fake.plan()
+
+    expect(JSON.parse(JSON.stringify(planned.plan))).toEqual(planned.plan)
+    expect(JSON.stringify(planned.plan)).not.toContain('hunter2')
+    expect(diffsOf(planned, () => undefined, { names: ['password'], values: [] })).toContainEqual({
+      path: '/etc/clearwater/local_config',
+      nodes: ['a', 'b'],
+      patch: expect.stringContaining('+password=<redacted>') as string,
+    })
+  })
+
+  test('a changed file restarts what runs on it, one node after another', async () => {
+    await fake.deploy()
+    fake.localConfig = "local_ip='192.0.2.9'\n"
+    fake.events = []
+    await fake.deploy()
+
+    const steps = fake.events.flatMap(event => ('step' in event ? [`${event.event} ${event.step}`] : []))
+    expect(steps.filter(step => step.includes('sprout/'))).toEqual([
+      ...['step.started sprout/daemon@a', 'step.done sprout/daemon@a'],
+      ...['step.started sprout/daemon@b', 'step.done sprout/daemon@b'],
+    ])
+    expect(fake.host('b').calls().at(-1)).toBe('systemctl restart clearwater-sprout.service')
+    expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('a roll stops at the first node that does not come back', async () => {
+    await fake.deploy()
+    fake.localConfig = "local_ip='192.0.2.9'\n"
+    fake.host('a').breakIt('clearwater-sprout.service')
+    const ended = await fake.deploy()
+
+    expect(ended).toMatchObject({
+      failed: [
+        { step: 'sprout/daemon@a', error: { code: 'UNIT_FAILED', detail: { why: 'it does not want to' } } },
+      ],
+      left: ['sprout/daemon@b'],
+      stopped: 'a did not come back',
+    })
+  })
+
+  test('a node that fails is left alone and the others go on', async () => {
+    fake.host('a').breakIt('nftables')
+    const ended = await fake.deploy()
+
+    expect(ended.failed).toMatchObject([
+      { node: 'a', error: { code: 'PACKAGES_FAILED', message: 'a could not install nftables' } },
+    ])
+    expect(ended.done).toContain('sprout/daemon@b')
+    expect(ended.left).toEqual(['base/release@a', 'base/files@a', 'sprout/daemon@a'])
+
+    fake.host('a').breakIt('nftables', false)
+    expect(await fake.deploy()).toMatchObject({ failed: [], left: [] })
+    expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('Ctrl-C lets the running step end and begins no other', async () => {
+    fake = new FakeDeployment(mkdtempSync(join(folder, 'one-')), ['a'])
+    fake.onEvent = event => {
+      if (event.event === 'step.started' && event.step === 'base/release@a') fake.stop.abort()
+    }
+    const ended = await fake.deploy()
+
+    expect(ended).toMatchObject({
+      done: ['base/packages@a', 'base/release@a'],
+      left: ['base/files@a', 'sprout/daemon@a'],
+      stopped: 'interrupted',
+    })
+  })
+
+  test('killed at any moment that the journal knows, the next run does the rest', async () => {
+    const one = new FakeDeployment(mkdtempSync(join(folder, 'whole-')), ['a'])
+    await one.deploy()
+    const moments = one.events.length
+    for (let moment = 0; moment < moments; moment++) {
+      const killed = new FakeDeployment(mkdtempSync(join(folder, 'killed-')), ['a'])
+      let count = 0
+      killed.onEvent = () => {
+        if (count++ === moment) throw new Error('killed')
+      }
+      await expect(killed.deploy()).rejects.toThrow('killed')
+      killed.onEvent = () => undefined
+      expect(await killed.deploy()).toMatchObject({ failed: [], left: [] })
+      expect(await killed.stepsLeft(), `after being killed at event ${moment}`).toEqual([])
+      expect(killed.host('a').has('active', 'clearwater-sprout.service')).toBe(true)
+    }
+  })
+
+  test('killed between a file and the restart it calls for, the next run restarts', async () => {
+    await fake.deploy()
+    fake.localConfig = "local_ip='192.0.2.9'\n"
+    fake.onEvent = event => {
+      if (event.event === 'phase.started' && event.phase === 'sprout') throw new Error('killed')
+    }
+    await expect(fake.deploy()).rejects.toThrow('killed')
+    fake.onEvent = () => undefined
+
+    expect(await fake.stepsLeft()).toEqual(['sprout/daemon@a', 'sprout/daemon@b'])
+  })
+
+  describe('a file that somebody edited by hand', () => {
+    beforeEach(async () => {
+      await fake.deploy()
+      writeFileSync(join(fake.host('a').root, 'etc/clearwater/local_config'), 'mine\n', { mode: 0o644 })
+    })
+
+    test('is told and stays', async () => {
+      const { plan } = (await fake.plan()).planned
+
+      expect(plan.drift).toEqual([{ node: 'a', path: '/etc/clearwater/local_config', kind: 'edited' }])
+      expect(plan.steps).toEqual([])
+      await fake.deploy()
+      expect(fake.host('a').read('/etc/clearwater/local_config')).toBe('mine\n')
+    })
+
+    test('is written over when that is asked for, and kept beside', async () => {
+      await fake.deploy(PLAYBOOK, true)
+
+      expect(fake.host('a').read('/etc/clearwater/local_config')).toBe(fake.localConfig)
+      const kept = execFileSync('sh', [
+        '-c',
+        'cat "$1".kept-*',
+        'sh',
+        join(fake.host('a').root, 'etc/clearwater/local_config'),
+      ])
+      expect(kept.toString()).toBe('mine\n')
+      expect((await fake.plan()).planned.plan).toMatchObject({ steps: [], drift: [] })
+    })
+  })
+
+  test('what was there before us is not ours to write over; other lines of a shared file stay', async () => {
+    const root = fake.host('a').root
+    mkdirSync(join(root, 'etc/clearwater'))
+    writeFileSync(join(root, 'etc/clearwater/local_config'), 'by hand\n')
+    writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost')
+    const { plan } = (await fake.plan()).planned
+    await fake.deploy()
+
+    expect(plan.drift).toEqual([{ node: 'a', path: '/etc/clearwater/local_config', kind: 'foreign' }])
+    expect(fake.host('a').read('/etc/hosts')).toMatch(
+      /^127\.0\.0\.1 localhost\n# clearwater: begin[^]*127\.0\.0\.1 a\n# clearwater: end\n$/,
+    )
+  })
+
+  test("a file that is somebody else's after its first writing is left to them", async () => {
+    await fake.deploy()
+    writeFileSync(join(fake.host('a').root, 'etc/clearwater/seed'), 'second\n')
+
+    expect((await fake.plan()).planned.plan).toMatchObject({ steps: [], drift: [] })
+  })
+
+  test('a new build of the same version lies beside the old one, and daemons move to it', async () => {
+    await fake.deploy()
+    fake.release = makeRelease(folder, '1.0.0', 'second')
+    await fake.deploy()
+
+    const beside = `/opt/clearwater/releases/1.0.0+${fake.release.sha256.slice(0, 8)}/bin/cw`
+    expect(fake.host('a').read('/opt/clearwater/releases/1.0.0/bin/cw')).toBe('first')
+    expect(fake.host('a').read(beside)).toBe('second')
+    expect(fake.host('a').calls().at(-1)).toBe('systemctl restart clearwater-sprout.service')
+    expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('destroying leaves the host as it was, but for its packages', async () => {
+    writeFileSync(join(fake.host('a').root, 'etc/hosts'), '127.0.0.1 localhost\n')
+    await fake.deploy()
+    const destroy = loadPlaybook('destroy')
+    expect(await fake.deploy(destroy)).toMatchObject({ failed: [], left: [] })
+
+    const host = fake.host('a')
+    expect(host.has('active', 'clearwater-sprout.service')).toBe(false)
+    expect(host.has('packages', 'dnsmasq')).toBe(true)
+    expect(host.read('/etc/clearwater/local_config')).toBeUndefined()
+    expect(host.read('/etc/sprout.service')).toBeUndefined()
+    expect(host.read('/etc/hosts')).toBe('127.0.0.1 localhost\n')
+    expect(host.read(MANIFEST_PATH)).toBeUndefined()
+    expect((await fake.plan(destroy)).planned.plan.steps).toEqual([])
+  })
+})

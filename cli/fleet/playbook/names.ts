@@ -1,0 +1,108 @@
+import { isIP } from 'node:net'
+import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
+
+/** A name and the addresses it stands for. */
+export interface HostName {
+  readonly name: string
+  readonly addresses: readonly string[]
+}
+
+export interface Srv {
+  /** `_sip._tcp.<name>`. */
+  readonly name: string
+  readonly port: number
+  /** Names of single nodes. */
+  readonly targets: readonly string[]
+}
+
+export interface Naptr {
+  readonly name: string
+  readonly order: number
+  readonly service: 'SIP+D2T' | 'SIP+D2U'
+  readonly replacement: string
+}
+
+export interface ServiceRecords {
+  readonly srv: readonly Srv[]
+  readonly naptr: readonly Naptr[]
+}
+
+/** Names of clusters as the manual's DNS chapter gives them, below the domain; '' is the domain itself. */
+const CLUSTERS: readonly { readonly role: Role; readonly label: string }[] = [
+  { role: 'bono', label: '' },
+  { role: 'sprout', label: 'sprout' },
+  { role: 'sprout', label: 'icscf.sprout' },
+  { role: 'sprout', label: 'scscf.sprout' },
+  { role: 'sprout', label: 'bgcf.sprout' },
+  { role: 'homestead', label: 'hs' },
+  { role: 'homer', label: 'homer' },
+  { role: 'ralf', label: 'ralf' },
+  { role: 'ellis', label: 'ellis' },
+]
+
+/** What speaks SIP, in the order in which transports are preferred. */
+const SERVICES: readonly {
+  readonly role: Role
+  readonly label: string
+  readonly port: number
+  readonly transports: readonly ('tcp' | 'udp')[]
+}[] = [
+  { role: 'bono', label: '', port: 5060, transports: ['tcp', 'udp'] },
+  { role: 'sprout', label: 'sprout', port: 5054, transports: ['tcp'] },
+  { role: 'sprout', label: 'scscf.sprout', port: 5054, transports: ['tcp'] },
+  { role: 'sprout', label: 'icscf.sprout', port: 5052, transports: ['tcp'] },
+  { role: 'sprout', label: 'bgcf.sprout', port: 5053, transports: ['tcp'] },
+]
+
+const FACES_THE_WORLD: readonly Role[] = ['bono', 'ellis']
+
+/** Every name of a deployment: its nodes', and its clusters'. */
+export function hostNames(deployment: Deployment): readonly HostName[] {
+  const { domain, nodes } = deployment
+  const own = nodes.map(node => ({ name: nodeName(node, domain), addresses: [addressIn(node)] }))
+  const public_ = nodes
+    .filter(node => isIP(node.publicHostname) === 0)
+    .map(node => ({ name: node.publicHostname, addresses: [addressIn(node)] }))
+  const clusters = CLUSTERS.map(({ role, label }) => ({
+    name: below(label, domain),
+    addresses: nodes.filter(node => node.roles.includes(role)).map(addressIn),
+  })).filter(({ addresses }) => addresses.length > 0)
+  const taken = new Set([...own, ...clusters].map(({ name }) => name))
+  return [...own, ...public_.filter(({ name }) => !taken.has(name)), ...clusters]
+}
+
+/** SRV and NAPTR records, as the manual's example zone has them. */
+export function serviceRecords({ domain, nodes }: Deployment): ServiceRecords {
+  const served = SERVICES.filter(({ role }) => nodes.some(node => node.roles.includes(role)))
+  return {
+    srv: served.flatMap(({ role, label, port, transports }) =>
+      transports.map(transport => ({
+        name: `_sip._${transport}.${below(label, domain)}`,
+        port,
+        targets: nodes.filter(node => node.roles.includes(role)).map(node => nodeName(node, domain)),
+      })),
+    ),
+    naptr: served.flatMap(({ label, transports }) =>
+      transports.map((transport, index) => ({
+        name: below(label, domain),
+        order: index + 1,
+        service: transport === 'tcp' ? ('SIP+D2T' as const) : ('SIP+D2U' as const),
+        replacement: `_sip._${transport}.${below(label, domain)}`,
+      })),
+    ),
+  }
+}
+
+function nodeName(node: DeploymentNode, domain: string): string {
+  return `${node.name}.${domain}`
+}
+
+/** Clients come to the public address; the core stays inside. */
+function addressIn(node: DeploymentNode): string {
+  const faces = node.roles.some(role => FACES_THE_WORLD.includes(role))
+  return faces && isIP(node.publicAddress) !== 0 ? node.publicAddress : node.address
+}
+
+function below(label: string, domain: string): string {
+  return label === '' ? domain : `${label}.${domain}`
+}
