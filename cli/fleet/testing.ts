@@ -72,7 +72,7 @@ class LocalShell implements NodeShell {
   }
 
   forward(host: string, port: number): Promise<Forward> {
-    return openForward(() => Promise.resolve(connect(port, host)))
+    return openForward(() => Promise.resolve(connect({ port, host, allowHalfOpen: true })))
   }
 
   close(): Promise<void> {

@@ -20,7 +20,7 @@ export function makeKey(
 export interface SshdOptions {
   /** Public key lines that may log in, as anyone. */
   readonly authorized: readonly string[]
-  /** Lines of sshd_config, which win over ours. */
+  /** Lines of sshd_config; the first word on anything wins, so they win over ours. */
   readonly config?: readonly string[]
   readonly hostKeyTypes?: readonly string[]
 }
@@ -58,7 +58,7 @@ export class Sshd implements AsyncDisposable {
       'UsePAM no',
       'PasswordAuthentication no',
       'LogLevel VERBOSE',
-      'Subsystem sftp internal-sftp',
+      ...(config.some(line => line.startsWith('Subsystem')) ? [] : ['Subsystem sftp internal-sftp']),
     ]
     writeFileSync(dir.file('sshd_config'), `${lines.join('\n')}\n`)
     const child = new Child('/usr/sbin/sshd', ['-D', '-e', '-f', dir.file('sshd_config')])

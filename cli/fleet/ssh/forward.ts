@@ -6,7 +6,7 @@ import type { Forward } from './shell.ts'
 /** A port of 127.0.0.1 each connection to which is joined with one that `reach` makes. */
 export async function openForward(reach: () => Promise<Duplex>): Promise<Forward> {
   const open = new Set<Socket>()
-  const server = createServer(socket => {
+  const server = createServer({ allowHalfOpen: true }, socket => {
     open.add(socket)
     socket.on('error', () => undefined)
     socket.on('close', () => open.delete(socket))
