@@ -43,6 +43,7 @@ export class Core implements CoreSurroundings {
   readonly bgcfRoute: string
   readonly uriContext: UriContext
   readonly #localNames: readonly string[]
+  readonly #scscfHost: string
 
   constructor(options: SproutOptions, around: CoreSurroundings) {
     this.options = options
@@ -57,6 +58,7 @@ export class Core implements CoreSurroundings {
     this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
     this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
     this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
+    this.#scscfHost = `scscf.${sproutHostname}`
     this.#localNames = [
       localHost,
       sproutHostname,
@@ -78,6 +80,11 @@ export class Core implements CoreSurroundings {
   /** True for the names and addresses of this node. */
   isLocal(uri: SipUri): boolean {
     return this.#localNames.includes(uri.host) || this.#localNames.includes(uri.host.toLowerCase())
+  }
+
+  /** True for the name that this cluster's S-CSCF puts into Record-Route. */
+  isScscf(uri: SipUri): boolean {
+    return uri.host === this.#scscfHost && (uri.port === undefined || uri.port === this.options.ports.scscf)
   }
 
   isHome(uri: SipUri): boolean {

@@ -137,11 +137,11 @@ export class TestSender implements Sender {
     _as: string,
     _limits: HopLimits | undefined,
     listener: ResponseListener,
-  ): ClientExchange {
+  ): void {
     const sent = new SentRequest(request, hop, listener)
     this.sent.push(sent)
+    listener.begun(sent)
     queueMicrotask(() => this.farSide(sent))
-    return sent
   }
 
   sendAck(request: SipRequest, hop: NextHop): void {

@@ -41,6 +41,8 @@ export type NoAnswer = 'timeout' | 'unreachable'
 
 /** What the sender of a request hears: responses without the Via of this hop, or that there is none. */
 export interface ResponseListener {
+  /** The request is on its way; comes before anything else. */
+  begun(client: ClientExchange): void
   response(response: SipResponse): void
   noAnswer(why: NoAnswer): void
 }
@@ -62,7 +64,8 @@ export interface HopLimits {
 /** What a function sends with. */
 export interface Sender {
   /**
-   * Sends a request to its next hop, with a Via of this hop on top.
+   * Sends a request to its next hop, with a Via of this hop on top. A function of the same process may answer before
+   * this returns.
    *
    * @param as sent-by of the Via when the request stays inside the process, `host[:port]`
    * @param limits undefined for a request that begins here
@@ -73,7 +76,7 @@ export interface Sender {
     as: string,
     limits: HopLimits | undefined,
     listener: ResponseListener,
-  ): ClientExchange
+  ): void
   /** Passes on the ACK of a 2xx, which has no transaction (RFC 3261 §16.11). */
   sendAck(ack: SipRequest, hop: NextHop, as: string, limits: HopLimits): void
 }

@@ -38,7 +38,7 @@ class FakeSender implements Sender {
   send(sent: SipRequest, _: NextHop, __: string, limits: HopLimits | undefined, listener: ResponseListener) {
     const attempt = new Attempt(sent, limits, listener)
     this.attempts.push(attempt)
-    return { cancel: (reasons: readonly string[]) => void attempt.cancels.push(reasons) }
+    listener.begun({ cancel: (reasons: readonly string[]) => void attempt.cancels.push(reasons) })
   }
 
   sendAck(ack: SipRequest, _: NextHop, __: string, limits: HopLimits): void {
@@ -343,7 +343,7 @@ describe('limits', () => {
     [3, ['Max-Breadth: 8'], [3, 3, 2]],
     [2, ['Max-Breadth: 2'], [1, 1]],
     [2, [], [30, 30]],
-    [1, [], [60]],
+    [1, [], [undefined]],
     [1, ['Max-Breadth: 5'], [undefined]],
   ])('%i forks of %j share it as %j (RFC 5393 §5.3.3)', (forks, headers, shares) => {
     const { sender } = start(forks, { headers })

@@ -73,7 +73,7 @@ function refusalOf(exchange: ServerExchange, forks: number): Outcome | undefined
 
 /** Parallel forks divide what the request may still spread to; a single one inherits it (RFC 5393 §5.3.3). */
 function shareOfBreadth(request: SipRequest, index: number, forks: number): number | undefined {
-  if (forks === 1 && request.headers.has(H['Max-Breadth'])) return undefined
+  if (forks === 1) return undefined
   const breadth = breadthOf(request)
   return Math.floor(breadth / forks) + (index < breadth % forks ? 1 : 0)
 }
@@ -91,6 +91,10 @@ class Branch implements ResponseListener {
   constructor(forwarding: Forwarding, index: number) {
     this.#forwarding = forwarding
     this.#index = index
+  }
+
+  begun(client: ClientExchange): void {
+    this.client = client
   }
 
   response(response: SipResponse): void {
@@ -111,6 +115,7 @@ class Forwarding {
   #open = 0
   #best: Outcome | undefined
   #succeeded = false
+  #stopped = false
 
   constructor(exchange: ServerExchange, options: ForwardOptions, resolve: (outcome: Outcome) => void) {
     this.#exchange = exchange
@@ -125,11 +130,17 @@ class Forwarding {
     this.#open = forks.length
     this.#exchange.onCancel = cancel => this.#cancel(cancel)
     for (let i = 0; i < forks.length; i++) {
+      // A fork inside the process may have ended the matter already.
+      if (this.#stopped) {
+        this.#open -= forks.length - i
+        this.#settle()
+        return
+      }
       const { request, hop } = forks[i] as Fork
       const branch = new Branch(this, i)
-      this.#branches.push(branch)
+      this.#branches[i] = branch
       const maxBreadth = shareOfBreadth(original, i, forks.length)
-      branch.client = sender.send(request, hop, as, { maxForwards, maxBreadth }, branch)
+      sender.send(request, hop, as, { maxForwards, maxBreadth }, branch)
     }
   }
 
@@ -176,7 +187,12 @@ class Forwarding {
       this.#best = outcome
     // A 6xx speaks for the callee everywhere (§16.7 step 5): the others stop, and it goes up when they have.
     if (response.status >= 600) this.#cancelOthers([])
-    if (this.#open === 0 && !this.#succeeded) {
+    this.#settle()
+  }
+
+  /** Gives the best failure, once no fork is open any more. */
+  #settle(): void {
+    if (this.#best !== undefined && this.#open === 0 && !this.#succeeded) {
       this.#resolve({ response: this.#withAllChallenges(this.#best.response), made: this.#best.made })
     }
   }
@@ -192,6 +208,7 @@ class Forwarding {
   }
 
   #cancelOthers(reasons: readonly string[]): void {
+    this.#stopped = true
     for (const branch of this.#branches) branch.client?.cancel(reasons)
   }
 

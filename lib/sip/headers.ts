@@ -150,6 +150,13 @@ export class Headers {
     return this.edit().removeTop(id).done()
   }
 
+  /** Without the topmost values of a list field, so many of them. */
+  withoutTops(id: HeaderId, count: number): Headers {
+    const edit = this.edit()
+    for (let i = 0; i < count; i++) edit.removeTop(id)
+    return edit.done()
+  }
+
   /** Starts a change: the edit is a local builder, the result a new value; this one stays as it is. */
   edit(): HeaderEdit {
     return new HeaderEdit(this.#source, this.#lines.slice(), Headers.#make)
@@ -245,6 +252,15 @@ export class HeaderEdit {
   prepend(id: HeaderId, value: string): this {
     const at = this.#firstOf(id)
     this.#insert(at >= 0 ? at : this.#belowVias(), new OwnLine(id, nameOf(id), value))
+    return this
+  }
+
+  /** Puts values on top of a field, the first one uppermost: before its first line, else below the Vias. */
+  prependAll(id: HeaderId, values: readonly string[]): this {
+    const first = this.#firstOf(id)
+    const at = first >= 0 ? first : this.#belowVias()
+    const own = values.map(value => new OwnLine(id, nameOf(id), value))
+    this.#lines.splice(at, 0, ...own)
     return this
   }
 

@@ -5,8 +5,7 @@ import { SipRequest, type SipResponse } from './message.ts'
 /**
  * A request handed from one function to another inside the process: both ends of the hop in one object.
  *
- * Nothing can be lost here, so there are no timers and no repetitions; the Via of the hop is there all the same,
- * so that a trace looks as if the hop were real.
+ * Nothing can be lost here, so there are no timers and no repetitions, and responses need no Via to find back.
  */
 export class LocalExchange implements ServerExchange, ClientExchange {
   readonly request: SipRequest
@@ -17,7 +16,7 @@ export class LocalExchange implements ServerExchange, ClientExchange {
   readonly #listener: ResponseListener
   #final = false
 
-  /** @param request with the Via of this hop on top */
+  /** @param request as `forInsideHop` makes it */
   constructor(request: SipRequest, point: ServicePoint, listener: ResponseListener) {
     this.request = request
     this.point = point
@@ -34,7 +33,7 @@ export class LocalExchange implements ServerExchange, ClientExchange {
     if (this.#final && !(this.request.method === 'INVITE' && response.status < 300 && response.status >= 200))
       return
     if (response.status >= 200) this.#final = true
-    this.#listener.response(response.with(response.headers.withoutTop(H.Via)))
+    this.#listener.response(response)
   }
 
   cancel(reasons: readonly string[]): void {

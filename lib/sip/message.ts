@@ -69,17 +69,29 @@ abstract class Message {
   }
 }
 
+/** A hop that a request has made inside the process, and those before it. */
+export interface InsideHop {
+  /** sent-by of the function that sent it, `host:port`. */
+  readonly as: string
+  /** How many such hops there are, this one included. */
+  readonly count: number
+  readonly before: InsideHop | undefined
+}
+
 export class SipRequest extends Message {
   readonly kind = 'request' as const
   readonly method: string
   /** The Request-URI as text. */
   readonly uri: string
+  /** Hops inside the process, whose Vias are not among the headers yet. */
+  readonly inside: InsideHop | undefined
   #parsedUri: Uri | undefined
 
-  constructor(method: string, uri: string, headers: Headers, body = '') {
+  constructor(method: string, uri: string, headers: Headers, body = '', inside?: InsideHop) {
     super(headers, body)
     this.method = method
     this.uri = uri
+    this.inside = inside
   }
 
   get parsedUri(): Uri | undefined {
@@ -92,9 +104,23 @@ export class SipRequest extends Message {
   }
 
   with(headers: Headers, uri: string = this.uri): SipRequest {
-    const next = new SipRequest(this.method, uri, headers, this.body)
+    const next = new SipRequest(this.method, uri, headers, this.body, this.inside)
     if (uri === this.uri) next.#parsedUri = this.#parsedUri
     return next
+  }
+
+  /** The same request after one more hop inside the process. */
+  handedOn(as: string): SipRequest {
+    const before = this.inside
+    const hop = { as, count: (before?.count ?? 0) + 1, before }
+    const next = new SipRequest(this.method, this.uri, this.headers, this.body, hop)
+    next.#parsedUri = this.#parsedUri
+    return next
+  }
+
+  /** The request with headers that tell of all its hops. */
+  outside(headers: Headers): SipRequest {
+    return new SipRequest(this.method, this.uri, headers, this.body)
   }
 
   format(): string {

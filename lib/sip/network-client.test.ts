@@ -50,6 +50,7 @@ function begin(parts: RequestParts = {}) {
     original,
     { maxForwards: 69, maxBreadth: undefined },
     {
+      begun: () => undefined,
       response: response => {
         heard.push(response.status)
         responses.push(response)

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { millis, seconds, TestClock } from '../kit/clock.ts'
 import { noLog } from '../kit/log.ts'
-import type { NextHop, NoAnswer, ServerExchange } from './exchange.ts'
+import type { ClientExchange, NextHop, NoAnswer, ServerExchange } from './exchange.ts'
 import { H } from './header-names.ts'
+import { hopsLeft } from './hop.ts'
 import { LocalNet } from './local-net.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
 import { SipNode, type SipNodeOptions } from './node.ts'
@@ -458,6 +459,11 @@ function hopTo(text: string): NextHop {
 class Heard {
   readonly responses: SipResponse[] = []
   readonly ends: NoAnswer[] = []
+  client: ClientExchange | undefined
+
+  begun(client: ClientExchange): void {
+    this.client = client
+  }
 
   response(response: SipResponse): void {
     this.responses.push(response)
@@ -573,10 +579,10 @@ describe('a request that is sent', () => {
   test('is cancelled after its first provisional response, and the CANCEL hears its own answer', async () => {
     const { node, peer, clock } = await start()
     const heard = new Heard()
-    const client = node.send(request(), { via: 'flow', flow: peer }, 'us', LIMITS, heard)
+    node.send(request(), { via: 'flow', flow: peer }, 'us', LIMITS, heard)
     const invite = parsedRequest(peer.take()[0] ?? '')
 
-    client.cancel(['SIP;cause=487'])
+    heard.client?.cancel(['SIP;cause=487'])
     expect(peer.sent).toEqual([])
     peer.arrives(responseTo(invite, 180, { toTag: 'b1' }).format())
     const cancel = parsedRequest(peer.take()[0] ?? '')
@@ -594,11 +600,11 @@ describe('a request that is sent', () => {
   test('that nobody answers after its CANCEL is forgotten', async () => {
     const { node, peer, clock } = await start()
     const heard = new Heard()
-    const client = node.send(request(), { via: 'flow', flow: peer }, 'us', LIMITS, heard)
+    node.send(request(), { via: 'flow', flow: peer }, 'us', LIMITS, heard)
     const invite = parsedRequest(peer.take()[0] ?? '')
     peer.arrives(responseTo(invite, 180, { toTag: 'b1' }).format())
 
-    client.cancel([])
+    heard.client?.cancel([])
     clock.advance(seconds(40))
     peer.arrives(responseTo(invite, 200, { toTag: 'b1' }).format())
 
@@ -644,25 +650,35 @@ describe('the ACK of a 2xx', () => {
 describe('a hop inside the process', () => {
   const local = { name: 'icscf', host: 'icscf.example.com', port: 5052 }
 
-  test('has a Via as any other, and its responses lose it', async () => {
-    const { node, net } = await start()
-    const arrived: ServerExchange[] = []
-    net.announce('icscf.example.com', 5052, { point: local, handle: one => void arrived.push(one) })
+  test('shows in the Vias of a request that leaves the process, and its response comes back without', async () => {
+    const { node, net, peer } = await start()
+    const original = request({ headers: ['Max-Forwards: 70'] })
+    net.announce('icscf.example.com', 5052, {
+      point: local,
+      handle: one => {
+        expect(one.point).toBe(local)
+        expect(one.flow).toBeUndefined()
+        const limits = { maxForwards: hopsLeft(one.request), maxBreadth: undefined }
+        node.send(one.request, { via: 'flow', flow: peer }, 'icscf:5052', limits, {
+          begun: () => undefined,
+          response: response => one.respond(response),
+          noAnswer: () => undefined,
+        })
+      },
+    })
     const heard = new Heard()
 
-    node.send(request(), hopTo('sip:ICSCF.example.com:5052'), 'us:5060', LIMITS, heard)
-    expect(arrived).toEqual([])
-    await settled()
-    const [exchange] = arrived
-    if (exchange !== undefined) answer(exchange, 200)
+    node.send(original, hopTo('sip:ICSCF.example.com:5052'), 'us:5060', LIMITS, heard)
+    const left = parsedRequest(peer.take()[0] ?? '')
+    peer.arrives(responseTo(left, 200, { toTag: 'b1' }).format())
 
-    expect(exchange?.point).toBe(local)
-    expect(exchange?.flow).toBeUndefined()
-    expect(exchange?.request.headers.list(H.Via)).toHaveLength(2)
-    expect(exchange?.request.topVia).toMatchObject({ host: 'us', port: 5060 })
-    expect(exchange?.request.headers.get(H['Max-Forwards'])).toBe('69')
+    const vias = left.headers.list(H.Via)
+    expect(vias).toHaveLength(3)
+    expect(vias[1]).toMatch(/^SIP\/2.0\/TCP us:5060;branch=z9hG4bK/)
+    expect(vias[2]).toBe(original.headers.get(H.Via))
+    expect(left.headers.get(H['Max-Forwards'])).toBe('68')
     expect(heard.statuses).toEqual([200])
-    expect(heard.responses[0]?.headers.list(H.Via)).toHaveLength(1)
+    expect(heard.responses[0]?.headers.list(H.Via)).toEqual(original.headers.list(H.Via))
   })
 
   test('is answered with 500 by a function that fails', async () => {

@@ -5,7 +5,6 @@ import type { Log } from '../kit/log.ts'
 import { detached } from '../kit/text.ts'
 import { MAGIC_COOKIE, newLocalBranch, newTag } from './branch.ts'
 import type {
-  ClientExchange,
   HopLimits,
   NextHop,
   ResponseListener,
@@ -19,7 +18,7 @@ import type { HeaderEdit } from './headers.ts'
 import { AckExchange, LocalExchange } from './local-exchange.ts'
 import type { LocalNet } from './local-net.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
-import { forHop } from './hop.ts'
+import { forHop, forInsideHop } from './hop.ts'
 import { NetworkClient, type ClientNode } from './network-client.ts'
 import { NetworkServer } from './network-server.ts'
 import { param, withParam } from './params.ts'
@@ -136,23 +135,27 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     as: string,
     limits: HopLimits | undefined,
     listener: ResponseListener,
-  ): ClientExchange {
+  ): void {
     if (hop.via === 'uri') {
       const local = this.#options.net.find(hop.uri.host, hop.uri.port)
-      if (local !== undefined) return this.#sendLocally(request, local, as, limits, listener)
+      if (local !== undefined) {
+        const exchange = new LocalExchange(forInsideHop(request, as, limits), local.point, listener)
+        listener.begun(exchange)
+        this.#run(local, exchange)
+        return
+      }
     }
     const client = new NetworkClient(this, request, limits, listener)
+    listener.begun(client)
     if (hop.via === 'flow') client.overFlow(hop.flow)
     else void this.#targetsOf(hop.uri).then(targets => client.toTargets(targets))
-    return client
   }
 
   sendAck(ack: SipRequest, hop: NextHop, as: string, limits: HopLimits): void {
     if (hop.via === 'uri') {
       const local = this.#options.net.find(hop.uri.host, hop.uri.port)
       if (local !== undefined) {
-        const exchange = new AckExchange(forHop(ack, localVia(as), limits), local.point, undefined)
-        queueMicrotask(() => this.#run({ point: local.point, handle: local.handle }, exchange))
+        this.#run(local, new AckExchange(forInsideHop(ack, as, limits), local.point, undefined))
         return
       }
       void this.#targetsOf(hop.uri).then(targets => {
@@ -167,19 +170,6 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   #writeAck(ack: SipRequest, flow: Flow, limits: HopLimits): void {
     const via = `SIP/2.0/${flow.transport} ${this.sentBy(flow)};branch=${newLocalBranch()}`
     flow.send(forHop(ack, via, limits).format())
-  }
-
-  #sendLocally(
-    request: SipRequest,
-    target: Service,
-    as: string,
-    limits: HopLimits | undefined,
-    listener: ResponseListener,
-  ): ClientExchange {
-    const exchange = new LocalExchange(forHop(request, localVia(as), limits), target.point, listener)
-    // Not at once: the sender has not got its client exchange yet, and an answer must not come before that.
-    void Promise.resolve().then(() => this.#run(target, exchange))
-    return exchange
   }
 
   async #targetsOf(uri: SipUri): Promise<readonly Target[]> {
@@ -422,8 +412,4 @@ function stampedVia(via: Via, flow: Flow): string {
     return formatVia({ ...via, params: withParam(rport, 'received', flow.remoteAddress) })
   }
   return `${formatVia(via)};received=${flow.remoteAddress}`
-}
-
-function localVia(as: string): string {
-  return `SIP/2.0/TCP ${as};branch=${newLocalBranch()}`
 }

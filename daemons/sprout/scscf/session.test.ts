@@ -197,6 +197,13 @@ describe('in a dialog', () => {
     expect(exchange.statuses).toEqual([])
   })
 
+  test('a request that passes for the caller and for the callee does so at once', async () => {
+    await call('BYE', 'sip:bob@192.0.2.9', BYE[0] ?? '', TERM, ...BYE.slice(1))
+    const { request, to } = opened.sender.only
+    expect(to).toBe('sip:127.0.0.1:5058;transport=TCP;lr')
+    expect(request.headers.list(H.Route)).toEqual(['<sip:127.0.0.1:5058;transport=TCP;lr>'])
+  })
+
   test('no SIP URI to go to: 400', async () => {
     expect((await call('BYE', 'tel:+15551234', 'To: <sip:b@x>;tag=b')).statuses).toEqual([400])
   })

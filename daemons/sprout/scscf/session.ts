@@ -8,7 +8,7 @@ import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { forwardAck, type Fork } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
-import { nextHopOf, sipUriOf, withoutOwnRoute } from '../../../lib/sip/routing.ts'
+import { nextHopOf, sipUriOf, topRoute, withoutOwnRoute } from '../../../lib/sip/routing.ts'
 import { uriParam, type Uri } from '../../../lib/sip/uri.ts'
 import type { Binding } from '../../../lib/store/registration-store.ts'
 import { startsDialog, type Core } from '../core.ts'
@@ -20,9 +20,21 @@ const MOST_FORKS = 10
 /** A request to or from a served user, other than REGISTER (TS 24.229 §5.4.3). */
 export async function session(exchange: ServerExchange, core: Core): Promise<void> {
   const { request, own } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
-  if (!request.isInitial) return byRoute(exchange, request, core)
+  if (!request.isInitial) return byRoute(exchange, withoutPassesHere(request, core), core)
   const originating = own !== undefined && uriParam(own, 'orig') !== undefined
   return originating ? originate(exchange, request, core) : terminate(exchange, request, core)
+}
+
+/**
+ * A call between two users of ours has this S-CSCF twice in its Route set, for the caller and for the callee. In the
+ * dialog both passes are made at once.
+ */
+function withoutPassesHere(request: SipRequest, core: Core): SipRequest {
+  let left = request
+  for (let top = topRoute(left); top !== undefined && core.isScscf(top); top = topRoute(left)) {
+    left = left.with(left.headers.withoutTop(H.Route))
+  }
+  return left
 }
 
 /** In a dialog, or for nobody of ours: the Route set or the Request-URI decides. */
