@@ -1,9 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CORE_PORTS } from '../../lib/config/ports.ts'
+import { Baresip } from '../phones/baresip.ts'
 import { Child } from '../support/child.ts'
-import { PROJECT } from '../support/core.ts'
+import { DOMAIN, PROJECT } from '../support/core.ts'
 import { runSipp } from '../support/sipp.ts'
+import { provision, subscriber } from '../support/subscribers.ts'
 import { waitUntil } from '../support/wait.ts'
 import { tool } from './lab/command.ts'
 import { Lab } from './lab/lab.ts'
@@ -180,6 +183,24 @@ describe('a lab', () => {
     const { code, stdout } = await lab.cw(['--version'])
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('clearwater/') as string })
     expect(readdirSync(lab.home)).toEqual([])
+  })
+
+  test('lets cw and baresip stand outside of the hosts, at addresses of their own', async () => {
+    const [, core = '', phone = ''] = lab.addresses
+    const folder = ['--data-dir', join(lab.home, 'core'), '--domain', DOMAIN]
+    await using up = lab.startCw(['up', '--bind', core, ...folder, '--json'])
+    await waitUntil('the core to be ready', () => up.stdout.includes('"ready"'))
+    await provision(CORE_PORTS.provisioning, subscriber('alice'))
+
+    await using alice = await Baresip.start({
+      identity: subscriber('alice'),
+      transport: 'udp',
+      proxyAddress: core,
+      proxyPort: CORE_PORTS.client,
+      localAddress: phone,
+      melody: [0],
+    })
+    expect(alice.identity.user).toBe('alice')
   })
 
   test('lets SIPp call from outside to a host', async () => {
