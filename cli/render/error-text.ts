@@ -11,12 +11,17 @@ export function paintFor(stream: NodeJS.WriteStream): Paint {
   return (style, text) => styleText(style, text, { stream })
 }
 
+/** A part that takes several lines stays in its column. */
+const CONTINUED = `\n${' '.repeat(11)}`
+
 /** An error in its six parts: code, sentence, where, why, what has been changed, what to do next. */
 export function formatError(error: CwError, paint: Paint): string {
   const { where, changed, remedies } = error.detail
   const lines = [`${paint(['red', 'bold'], `error ${error.code}`)}: ${error.message}`]
   const part = (name: string, text: string | undefined): void => {
-    if (text !== undefined && text !== '') lines.push(`  ${paint('dim', `${name}:`.padEnd(9))}${text}`)
+    if (text !== undefined && text !== '') {
+      lines.push(`  ${paint('dim', `${name}:`.padEnd(9))}${text.replaceAll('\n', CONTINUED)}`)
+    }
   }
   part('where', formatWhere(where))
   part('why', whyOf(error))

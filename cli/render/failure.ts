@@ -9,6 +9,7 @@ export function asCwError(
 ): CwError {
   if (isCwError(error)) return error.code === 'BUG' ? bug(error) : error
   if (error instanceof Errors.CLIError) return usageError(error, command)
+  if (error instanceof Error && error.name === 'ExitPromptError') return unanswered()
   return bug(error)
 }
 
@@ -37,6 +38,11 @@ export function unknownCommand(error: unknown, argv: readonly string[], ids: rea
 /** By name: a command and its caller may hold two copies of the class. */
 function isCwError(error: unknown): error is CwError {
   return error instanceof CwError || (error instanceof Error && error.name === 'CwError' && 'code' in error)
+}
+
+/** Ctrl-C at a question: questions come before anything is done. */
+function unanswered(): CwError {
+  return new CwError('INTERRUPTED', 'a question was left unanswered', { changed: 'nothing' })
 }
 
 function usageError(

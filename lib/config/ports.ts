@@ -29,6 +29,8 @@ export const DAEMON_PORTS = {
   sproutHttp: 9888,
   ellis: 80,
   ralf: 10888,
+  configManager: 9071,
+  queueManager: 9072,
 } as const
 
 export type DaemonPorts = CorePorts & Readonly<Record<keyof typeof DAEMON_PORTS, number>>

@@ -2,18 +2,39 @@ import { scopesOf, type Option, type Scope } from '../option.ts'
 import { findOption, OPTIONS } from '../options.ts'
 import { validateName } from '../validate.ts'
 import { ROLES } from './deployment.ts'
-import { dictionary, list, record, schemaOf, word, type JsonSchema, type Shape, type Word } from './shape.ts'
+import {
+  dictionary,
+  list,
+  record,
+  schemaOf,
+  word,
+  type JsonSchema,
+  type Shape,
+  type Word,
+  type WordRule,
+} from './shape.ts'
 
-const LABEL = {
+/** Names of deployments and nodes: the latter become host names. */
+export const LABEL: WordRule = {
+  type: 'text',
   pattern: /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
   says: 'is lower-case letters, digits and hyphens, a letter first',
 }
-const USER = { pattern: /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, says: 'is a user name' }
-const JUMP = {
+export const SSH_USER: WordRule = {
+  type: 'text',
+  pattern: /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/,
+  says: 'is a user name',
+}
+export const SSH_JUMP: WordRule = {
+  type: 'text',
   pattern: /^([A-Za-z_][A-Za-z0-9_.-]{0,31}@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:\d{1,5})?$/,
   says: 'has the form user@host:port',
 }
-const VARIABLE = { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, says: 'is the name of an environment variable' }
+const VARIABLE: WordRule = {
+  type: 'text',
+  pattern: /^[A-Za-z_][A-Za-z0-9_]*$/,
+  says: 'is the name of an environment variable',
+}
 
 /** What follows from elsewhere in the file, by the option's name, and from where. */
 const DERIVED: Readonly<Record<string, string>> = {
@@ -29,16 +50,13 @@ const DERIVED: Readonly<Record<string, string>> = {
 const ssh = record(
   {},
   {
-    user: word(
-      { type: 'text', ...USER },
-      'Who logs in. Needs sudo without a password, unless it is root. Default: root.',
-    ),
+    user: word(SSH_USER, 'Who logs in. Needs sudo without a password, unless it is root. Default: root.'),
     port: word({ type: 'port' }, 'Default: 22.'),
     identity_file: word(
       { type: 'text' },
       'Private key; a path relative to this file. Default: the SSH agent.',
     ),
-    jump: word({ type: 'text', ...JUMP }, 'Host to go through, as user@host:port.'),
+    jump: word(SSH_JUMP, 'Host to go through, as user@host:port.'),
     known_hosts: word({ type: 'text' }, 'File with host keys. Default: ~/.ssh/known_hosts.'),
   },
   'How hosts are reached over SSH.',
@@ -46,7 +64,7 @@ const ssh = record(
 
 const node = record(
   {
-    name: word({ type: 'text', ...LABEL }, 'Name of the node; with the domain its host name.'),
+    name: word(LABEL, 'Name of the node; with the domain its host name.'),
     address: word({ type: 'ip' }, 'IP address for SSH and for signalling between nodes.'),
   },
   {
@@ -68,7 +86,7 @@ const node = record(
 const secret = record(
   {},
   {
-    env: word({ type: 'text', ...VARIABLE }, 'Environment variable of the operator that holds the value.'),
+    env: word(VARIABLE, 'Environment variable of the operator that holds the value.'),
     file: word({ type: 'text' }, 'File that holds the value; a path relative to this file.'),
   },
   'Where the value of a secret is.',
@@ -77,7 +95,7 @@ const secret = record(
 /** The deployment file, `cw.yaml`. */
 export const DEPLOYMENT_SHAPE = record(
   {
-    name: word({ type: 'text', ...LABEL }, 'Name of the deployment.'),
+    name: word(LABEL, 'Name of the deployment.'),
     domain: word({ type: 'domain' }, 'The home domain: what subscribers have after the @.'),
     nodes: list(node, 'a node', 'The hosts, spares included.'),
   },

@@ -29,28 +29,42 @@ export type RecordOf<R extends Shapes, O extends Shapes> = { readonly at: number
   readonly [K in keyof R]: Read<R[K]>
 } & { readonly [K in keyof O]?: Read<O[K]> }
 
+/** What a value must be, beside what its type says. */
+export interface WordRule extends ValueRule {
+  readonly pattern?: RegExp
+  /** In words, as the end of a sentence that begins with the key. */
+  readonly says?: string
+}
+
+/** What is wrong with a text, as the end of a sentence; undefined if nothing. */
+export function checkWord(rule: WordRule, text: string): string | undefined {
+  return (
+    checkValue(rule, text) ?? (rule.pattern?.test(text) === false ? (rule.says ?? 'is not right') : undefined)
+  )
+}
+
 /** One value. Everything is text here: what looks like a number to YAML (0777, +16505550001) stays as it was written. */
-export function word(
-  rule: ValueRule & { readonly pattern?: RegExp; readonly says?: string },
-  description: string,
-): Shape<Word> {
+export function word(rule: WordRule, description: string): Shape<Word> {
   return {
     read(node, name, tell) {
       const text = textOf(node)
       if (text === undefined) tell(offsetOf(node), `${name} is one value${whatInstead(node)}`, { key: name })
       else if (text === '') tell(offsetOf(node), `${name} has no value`, { key: name })
       else {
-        const wrong =
-          checkValue(rule, text) ??
-          (rule.pattern?.test(text) === false ? (rule.says ?? 'is not right') : undefined)
+        const wrong = checkWord(rule, text)
         if (wrong === undefined) return { text, at: offsetOf(node) }
         const near = rule.choices === undefined ? undefined : nearest(text, rule.choices)
-        const message = `${name} ${wrong}, not ${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)}`
-        tell(offsetOf(node), message, { key: name, ...(near === undefined ? {} : { nearest: near }) })
+        const shown = JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+        const more = { key: name, ...(near === undefined ? {} : { nearest: near }) }
+        tell(offsetOf(node), `${name} ${wrong}, not ${shown}`, more)
       }
       return undefined
     },
-    schema: { description, ...schemaOf(rule), ...(rule.pattern ? { pattern: rule.pattern.source } : {}) },
+    schema: {
+      description,
+      ...schemaOf(rule),
+      ...(rule.pattern === undefined ? {} : { pattern: rule.pattern.source }),
+    },
   }
 }
 
@@ -169,6 +183,8 @@ function eachKey(
   tell: Tell,
   visit: (key: Word, value: Node) => void,
 ): ReadonlySet<string> | undefined {
+  // A key whose entries are all commented out.
+  if (textOf(node) === '') return new Set()
   if (!isMap(node)) {
     tell(offsetOf(node), `${name} is a mapping of keys to values${whatInstead(node)}`)
     return undefined
