@@ -1,6 +1,10 @@
 import type { Command } from '@oclif/core'
+import ConfigCheck from './commands/config/check.ts'
+import ConfigExplain from './commands/config/explain.ts'
+import ConfigSchema from './commands/config/schema.ts'
 import Daemon from './commands/daemon.ts'
 import Help from './commands/help.ts'
+import Init from './commands/init.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -11,8 +15,12 @@ import UserUpdate from './commands/user/update.ts'
 
 /** Every command by its name; what a command needs for its work it imports when it runs. */
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  'config:check': ConfigCheck,
+  'config:explain': ConfigExplain,
+  'config:schema': ConfigSchema,
   daemon: Daemon,
   help: Help,
+  init: Init,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
