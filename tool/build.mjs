@@ -11,8 +11,11 @@ export const NODE_FLAGS = ['--max-semi-space-size=16']
 
 const SOURCES = ['cli', 'daemons', 'lib', 'tool', 'package.json', 'package-lock.json']
 
-/** What is asked for only if it is there: natives of ws, and what oclif would compile a developer's plugins with. */
-const EXTERNAL = ['bufferutil', 'utf-8-validate', 'typescript', 'ts-node', 'tsx']
+/**
+ * What is asked for only if it is there: natives of ws and of ssh2, and what oclif would compile a developer's plugins
+ * with. A bundle does not depend on whether a compiler was there when the packages were installed.
+ */
+const EXTERNAL = ['bufferutil', 'utf-8-validate', 'cpu-features', '*.node', 'typescript', 'ts-node', 'tsx']
 
 /** Builds if a source is newer than the bundle. Returns whether it built. */
 export async function buildIfChanged() {
@@ -37,7 +40,11 @@ export async function buildIfChanged() {
     sourcesContent: false,
     legalComments: 'none',
     chunkNames: 'chunk/[name]-[hash]',
-    define: { 'process.env.CLEARWATER_BUNDLED': '"1"' },
+    define: {
+      'process.env.CLEARWATER_BUNDLED': '"1"',
+      // Asked for by CommonJS packages as they load.
+      __dirname: 'import.meta.dirname',
+    },
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },

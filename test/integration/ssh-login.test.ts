@@ -8,7 +8,7 @@ import type { CwError } from '../../lib/kit/errors.ts'
 import { Child } from '../support/child.ts'
 import { makeKey, Sshd } from '../support/sshd.ts'
 import { TempDir } from '../support/temp-dir.ts'
-import { waitUntil } from '../support/wait.ts'
+import { waitUntil, within } from '../support/wait.ts'
 
 /** Bytes of the public key in a line `type base64 comment`. */
 const keyBytes = (line: string): Buffer => Buffer.from(line.split(' ')[1] ?? '', 'base64')
@@ -354,6 +354,8 @@ describe('logging in to a node', () => {
       const opening = fleet.open(stop.signal)
       stop.abort(new Error('Ctrl-C'))
       await expect(opening).rejects.toThrow('Ctrl-C')
+      // And at its end there is no waiting for it.
+      await within('the end of the fleet', fleet.close(), 5_000)
     })
 
     test('asks a busy server again that closes before the handshake', async () => {

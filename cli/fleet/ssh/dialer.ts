@@ -40,6 +40,7 @@ export class Dialer {
   readonly #person = new Limiter(1)
   readonly #knownHosts = new Map<string, Promise<KnownHosts>>()
   readonly #jumps = new Map<string, Promise<Connection>>()
+  readonly #lifetime = new AbortController()
 
   constructor(options: DialerOptions = {}) {
     this.#options = options
@@ -66,6 +67,7 @@ export class Dialer {
 
   /** Ends the connections to jump hosts, and with them all that go through. */
   async close(): Promise<void> {
+    this.#lifetime.abort(new Error('the fleet was closed'))
     const jumps = await Promise.allSettled(this.#jumps.values())
     this.#jumps.clear()
     await Promise.all(jumps.flatMap(each => (each.status === 'fulfilled' ? [each.value.close()] : [])))
@@ -79,7 +81,7 @@ export class Dialer {
     const forget = (): void => {
       if (this.#jumps.get(key) === made) this.#jumps.delete(key)
     }
-    const made = this.#logIn(endpoint, undefined, new AbortController().signal)
+    const made = this.#logIn(endpoint, undefined, this.#lifetime.signal)
     this.#jumps.set(key, made)
     made.then(connection => {
       connection.ended.addEventListener('abort', forget)

@@ -1,6 +1,8 @@
 import { createHash, createHmac } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { CwError } from '../../../lib/kit/errors.ts'
+import { Limiter } from '../limiter.ts'
 
 /** A line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 interface KnownHost {
@@ -50,6 +52,7 @@ export function parseKnownHosts(text: string, file: string): readonly KnownHost[
 export class KnownHosts {
   readonly file: string
   readonly #files: readonly string[]
+  readonly #writing = new Limiter(1)
   #hosts: readonly KnownHost[] = []
 
   constructor(file: string, others: readonly string[] = []) {
@@ -57,7 +60,7 @@ export class KnownHosts {
     this.#files = [file, ...others]
   }
 
-  /** Reads the files; one that is not there is empty. */
+  /** Reads the files; one that is not there is empty. FILE_UNREADABLE when one cannot be read. */
   async load(): Promise<this> {
     const parsed = await Promise.all(
       this.#files.map(async file => parseKnownHosts(await readIfThere(file), file)),
@@ -83,8 +86,17 @@ export class KnownHosts {
   }
 
   /** Adds a line to the file: one write at its end, so that two processes at once do not disturb each other. */
-  async add(host: string, port: number, key: Buffer): Promise<void> {
-    const line = `${nameOf(host, port)} ${keyTypeOf(key) ?? ''} ${key.toString('base64')}\n`
+  add(host: string, port: number, key: Buffer): Promise<void> {
+    return this.#writing.run(async () => {
+      const line = `${nameOf(host, port)} ${keyTypeOf(key) ?? ''} ${key.toString('base64')}\n`
+      await this.#append(line).catch((cause: unknown) => {
+        throw unusable(this.file, 'written', cause)
+      })
+      await this.load()
+    })
+  }
+
+  async #append(line: string): Promise<void> {
     await mkdir(dirname(this.file), { recursive: true, mode: 0o700 })
     const file = await open(this.file, 'a+', 0o600)
     try {
@@ -95,7 +107,6 @@ export class KnownHosts {
     } finally {
       await file.close()
     }
-    await this.load()
   }
 
   #about(host: string, port: number): readonly KnownHost[] {
@@ -159,6 +170,15 @@ async function readIfThere(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
-    throw error
+    throw unusable(file, 'read', error)
   }
+}
+
+function unusable(file: string, what: 'read' | 'written', cause: unknown): CwError {
+  return new CwError('FILE_UNREADABLE', `${file} cannot be ${what}`, {
+    where: { file },
+    changed: 'nothing',
+    remedies: ['correct its permissions', 'name another one in the deployment file: ssh.knownHosts'],
+    cause,
+  })
 }

@@ -116,8 +116,10 @@ export class SshShell implements NodeShell {
   }
 
   async close(): Promise<void> {
-    const connection = await this.#connection?.catch(() => undefined)
+    const made = this.#connection
+    // Ends a login that is under way too.
     this.#lifetime.abort(new Error(`the connection to ${this.node} was closed`))
+    const connection = await made?.catch(() => undefined)
     await connection?.close()
   }
 
