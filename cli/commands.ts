@@ -1,4 +1,12 @@
 import type { Command } from '@oclif/core'
+import ConfigDiff from './commands/config/diff.ts'
+import ConfigEdit from './commands/config/edit.ts'
+import ConfigExport from './commands/config/export.ts'
+import ConfigGet from './commands/config/get.ts'
+import ConfigHistory from './commands/config/history.ts'
+import ConfigImport from './commands/config/import.ts'
+import ConfigSet from './commands/config/set.ts'
+import ConfigUnset from './commands/config/unset.ts'
 import ConfigCheck from './commands/config/check.ts'
 import ConfigExplain from './commands/config/explain.ts'
 import ConfigSchema from './commands/config/schema.ts'
@@ -15,6 +23,14 @@ import UserUpdate from './commands/user/update.ts'
 
 /** Every command by its name; what a command needs for its work it imports when it runs. */
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  'config:diff': ConfigDiff,
+  'config:edit': ConfigEdit,
+  'config:export': ConfigExport,
+  'config:get': ConfigGet,
+  'config:history': ConfigHistory,
+  'config:import': ConfigImport,
+  'config:set': ConfigSet,
+  'config:unset': ConfigUnset,
   'config:check': ConfigCheck,
   'config:explain': ConfigExplain,
   'config:schema': ConfigSchema,

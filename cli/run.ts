@@ -6,6 +6,7 @@ import { reportFailure } from './render/report.ts'
 import { unknownCommand } from './render/failure.ts'
 
 const TOPICS = {
+  config: { description: 'See and change the configuration that all nodes of a deployment share.' },
   user: { description: 'Provision subscribers in the built-in subscriber store.' },
 }
 

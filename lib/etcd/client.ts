@@ -116,7 +116,9 @@ export class EtcdClient implements AsyncDisposable {
       })),
       success: changes.map(encodeChange),
     }
-    const answer = await this.#gateway.call('/v3/kv/txn', request, { repeatable: conditions.length === 0 })
+    const answer = await this.#gateway.call('/v3/kv/txn', request, {
+      effect: conditions.length === 0 ? 'repeatable' : 'once',
+    })
     return { done: answer.succeeded === true, revision: revisionOf(answer) }
   }
 
@@ -136,7 +138,7 @@ export class EtcdClient implements AsyncDisposable {
     const granted = await this.#gateway.call(
       '/v3/lease/grant',
       { TTL: String(ttlSeconds) },
-      { repeatable: true },
+      { effect: 'repeatable' },
     )
     const id = textIn(granted, 'ID')
     return new Lease(id, numberIn(granted, 'TTL'), {
@@ -145,16 +147,16 @@ export class EtcdClient implements AsyncDisposable {
         this.#gateway.call(
           '/v3/lease/keepalive',
           { ID: id },
-          { repeatable: true, deadline: seconds(within) },
+          { effect: 'repeatable', deadline: seconds(within) },
         ),
       revoke: async () => {
-        await this.#gateway.call('/v3/lease/revoke', { ID: id }, { repeatable: false })
+        await this.#gateway.call('/v3/lease/revoke', { ID: id }, { effect: 'once' })
       },
     })
   }
 
   async members(): Promise<readonly Member[]> {
-    const answer = await this.#gateway.call('/v3/cluster/member/list', {}, { repeatable: true })
+    const answer = await this.#gateway.call('/v3/cluster/member/list', {}, { effect: 'read' })
     return objectsIn(answer, 'members').map(decodeMember)
   }
 
@@ -163,7 +165,7 @@ export class EtcdClient implements AsyncDisposable {
     const answer = await this.#gateway.call(
       '/v3/cluster/member/add',
       { peerURLs: [peerUrl] },
-      { repeatable: false },
+      { effect: 'once' },
     )
     return decodeMember(objectIn(answer, 'member'))
   }
@@ -171,7 +173,7 @@ export class EtcdClient implements AsyncDisposable {
   /** Removes a member; one that is not there is none to remove. */
   async memberRemove(id: string): Promise<void> {
     try {
-      await this.#gateway.call('/v3/cluster/member/remove', { ID: id }, { repeatable: true })
+      await this.#gateway.call('/v3/cluster/member/remove', { ID: id }, { effect: 'repeatable' })
     } catch (error) {
       if (!(error instanceof CwError && error.message.includes('member not found'))) throw error
     }
@@ -195,7 +197,7 @@ export class EtcdClient implements AsyncDisposable {
   }
 
   async #range(request: JsonObject): Promise<Snapshot> {
-    const answer = await this.#gateway.call('/v3/kv/range', request, { repeatable: true })
+    const answer = await this.#gateway.call('/v3/kv/range', request, { effect: 'read' })
     return {
       items: objectsIn(answer, 'kvs').map(decodeKeyValue),
       revision: revisionOf(answer),

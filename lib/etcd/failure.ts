@@ -7,10 +7,14 @@ export interface Attempt {
   readonly reason: string
 }
 
-/** No member could do it: none answers, or those that do have no majority. */
-export function unavailable(attempts: readonly Attempt[]): CwError {
+/**
+ * No member could do it: none answers, or those that do have no majority.
+ *
+ * @param effect `read`: whatever became of the request, it has changed nothing
+ */
+export function unavailable(attempts: readonly Attempt[], effect: 'read' | 'repeatable' | 'once'): CwError {
   const reached = attempts.some(attempt => attempt.kind !== 'unreachable')
-  const uncertain = attempts.some(attempt => attempt.kind === 'unknown')
+  const uncertain = effect !== 'read' && attempts.some(attempt => attempt.kind === 'unknown')
   const reasons = new Map(attempts.map(({ origin, reason }) => [origin, reason]))
   return new EtcdUnavailable(
     'ETCD_UNAVAILABLE',

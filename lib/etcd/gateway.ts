@@ -12,8 +12,11 @@ export interface GatewayOptions {
 }
 
 export interface CallOptions {
-  /** Doing it twice is doing it once: it may be sent again though an earlier attempt may have had its effect. */
-  readonly repeatable: boolean
+  /**
+   * What sending it twice would do: nothing at all (`read`), the same as once (`repeatable`), or harm (`once`), so that
+   * it is not sent again when an earlier attempt may have had its effect.
+   */
+  readonly effect: 'read' | 'repeatable' | 'once'
   readonly deadline?: Duration
 }
 
@@ -75,7 +78,7 @@ export class Gateway {
       let mayPass = false
       for (const [index, origin] of origins.entries()) {
         const remaining = end - performance.now()
-        if (remaining <= 0) throw unavailable(attempts)
+        if (remaining <= 0) throw unavailable(attempts, options.effect)
         // What is left is shared with those still to be asked, so that one that hangs does not use it all up.
         const attempt = await this.#attempt(origin, path, body, remaining / (origins.length - index))
         if (attempt.kind === 'answer') {
@@ -85,10 +88,12 @@ export class Gateway {
         if (attempt.kind === 'refused') throw refusal(attempt.reason, origin)
         this.#avoid(origin)
         attempts.push({ origin, ...attempt })
-        if (attempt.kind === 'unknown' && !options.repeatable) throw unavailable(attempts)
+        if (attempt.kind === 'unknown' && options.effect === 'once') throw unavailable(attempts, 'once')
         mayPass ||= attempt.kind !== 'unreachable'
       }
-      if (!mayPass || end - performance.now() < ROUND_PAUSE_MS) throw unavailable(attempts)
+      if (!mayPass || end - performance.now() < ROUND_PAUSE_MS) {
+        throw unavailable(attempts, options.effect)
+      }
       await pause(ROUND_PAUSE_MS)
     }
   }
@@ -136,7 +141,7 @@ export class Gateway {
       }
       this.#avoid(origin)
     }
-    throw unavailable(attempts)
+    throw unavailable(attempts, 'read')
   }
 
   /** A stream of this origin broke or fell silent: others first for a while. */

@@ -128,6 +128,7 @@ export class CwError extends Error {
       case 'SSH_AUTH_FAILED':
         return EXIT.unreachable
       case 'NOT_CONFIRMED':
+      case 'CONFIG_REBUILD':
       case 'HOST_KEY_UNKNOWN':
       case 'HOST_KEY_CHANGED':
       case 'SUDO_REFUSED':

@@ -1,11 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startConfigManager, type RunningConfigManager } from '../../daemons/config-manager/config-manager.ts'
-import { startQueueManager, type RunningQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
-import { configurationKey, nodeReportKey, restartQueueKey } from '../../lib/etcd/layout.ts'
-import { parseNodeReport, type NodeReport } from '../../lib/etcd/node-report.ts'
+import { configurationKey, restartQueueKey } from '../../lib/etcd/layout.ts'
 import {
   EMPTY_QUEUE,
   enqueue,
@@ -13,115 +9,20 @@ import {
   updateRestartQueue,
   type RestartQueue,
 } from '../../lib/etcd/restart-queue.ts'
-import { millis, seconds, TimerWheel } from '../../lib/kit/clock.ts'
-import { noLog } from '../../lib/kit/log.ts'
+import { seconds } from '../../lib/kit/clock.ts'
 import { EtcdCluster } from '../support/etcd.ts'
-import { NodeUnits } from '../support/node-units.ts'
+import { FollowingNode, SITE } from '../support/following-node.ts'
 import { TempDir } from '../support/temp-dir.ts'
 import { waitUntil } from '../support/wait.ts'
 
-const SITE = 'site1'
 const BASE = 'home_domain=ims.test\nsprout_hostname=sprout.ims.test\nhs_hostname=hs.ims.test:8888\n'
 const ROUTES = '{"routes":[{"name":"all","domain":"*","route":["sip:gw.test"]}]}'
-
-const clock = new TimerWheel(error => {
-  throw error
-})
-
-/** A node with both followers of etcd, a folder in place of /etc/clearwater, and daemons that note what happens. */
-class Node {
-  readonly units: NodeUnits
-  readonly #etcd: EtcdClient
-  readonly #folder: string
-  readonly #address: string
-  #config: RunningConfigManager | undefined
-  #queue: RunningQueueManager | undefined
-
-  constructor(etcd: EtcdClient, folder: string, address: string, ...daemons: readonly string[]) {
-    this.#etcd = etcd
-    this.#folder = join(folder, address)
-    this.#address = address
-    this.units = new NodeUnits(...daemons)
-    mkdirSync(join(this.#folder, 'etc'), { recursive: true })
-  }
-
-  get queueId(): string {
-    return `${this.#address}-node`
-  }
-
-  async startConfig(): Promise<void> {
-    this.#config = await startConfigManager(
-      {
-        site: SITE,
-        node: `node-${this.#address}`,
-        address: this.#address,
-        queueId: this.queueId,
-        configDir: join(this.#folder, 'etc'),
-        stateDir: join(this.#folder, 'state'),
-        bind: '127.0.0.1',
-        port: 0,
-        checkEvery: millis(100),
-      },
-      { clock, log: noLog, etcd: this.#etcd, units: this.units },
-    )
-  }
-
-  async startQueue(silent = seconds(60)): Promise<void> {
-    this.#queue = await startQueueManager(
-      {
-        site: SITE,
-        queueId: this.queueId,
-        bind: '127.0.0.1',
-        port: 0,
-        patience: { healthy: seconds(2), settled: millis(100), silent },
-      },
-      { clock, log: noLog, etcd: this.#etcd, units: this.units, isHealthy: this.units.isHealthy },
-    )
-  }
-
-  async stop(): Promise<void> {
-    await this.#config?.close()
-    await this.#queue?.close()
-    this.#config = undefined
-    this.#queue = undefined
-  }
-
-  file(name: string): string {
-    return readFileSync(join(this.#folder, 'etc', name), 'utf8')
-  }
-
-  edit(name: string, text: string): void {
-    writeFileSync(join(this.#folder, 'etc', name), text)
-  }
-
-  get files(): readonly string[] {
-    return readdirSync(join(this.#folder, 'etc')).sort()
-  }
-
-  async report(): Promise<NodeReport | undefined> {
-    const found = await this.#etcd.get(nodeReportKey(SITE, this.#address))
-    return found === undefined ? undefined : parseNodeReport(found.value.toString())
-  }
-
-  /** Waits until the report is as `isSo` wants it. */
-  reports(what: string, isSo: (report: NodeReport) => boolean): Promise<NodeReport> {
-    return waitUntil(what, async () => {
-      const report = await this.report()
-      return report !== undefined && isSo(report) ? report : undefined
-    })
-  }
-
-  async monitoring(path: string, which: 'config' | 'queue' = 'config'): Promise<string> {
-    const port = which === 'config' ? this.#config?.port : this.#queue?.port
-    return (await fetch(`http://127.0.0.1:${port ?? 0}${path}`)).text()
-  }
-}
 
 describe('the shared configuration on the nodes of a site', () => {
   let cluster: EtcdCluster
   let etcd: EtcdClient
   let folder: TempDir
-  let nodes: Node[] = []
+  let nodes: FollowingNode[] = []
   beforeAll(async () => {
     cluster = await EtcdCluster.start({ members: 3 })
     etcd = new EtcdClient({ origins: cluster.origins })
@@ -129,7 +30,6 @@ describe('the shared configuration on the nodes of a site', () => {
   afterAll(async () => {
     await etcd.close()
     await cluster[Symbol.asyncDispose]()
-    clock.close()
   })
   beforeEach(async () => {
     folder = new TempDir('nodes')
@@ -141,8 +41,8 @@ describe('the shared configuration on the nodes of a site', () => {
     rmSync(folder.path, { recursive: true })
   })
 
-  const add = (address: string, ...daemons: readonly string[]): Node => {
-    const node = new Node(etcd, folder.path, address, ...daemons)
+  const add = (address: string, ...daemons: readonly string[]): FollowingNode => {
+    const node = new FollowingNode(etcd, folder.path, address, ...daemons)
     nodes.push(node)
     return node
   }

@@ -1,0 +1,92 @@
+import { parseConfigFile } from '../../../lib/config/config-file.ts'
+import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
+import { sharedConfigOf } from '../../../lib/config/deployment/node-files.ts'
+import { findOption } from '../../../lib/config/options.ts'
+import type { SharedFileName } from '../../../lib/config/shared-file.ts'
+import type { EtcdClient } from '../../../lib/etcd/client.ts'
+import type { NodeReport } from '../../../lib/etcd/node-report.ts'
+import { readConfiguration, type SiteConfiguration } from './configuration.ts'
+import { readReports } from './rollout.ts'
+
+/** How a node's files stand against etcd. `drift`: edited there by hand; `refused`: etcd has what it cannot take. */
+export interface NodeDifference {
+  readonly site: string
+  readonly node: string
+  /** Absent: the node as a whole. */
+  readonly file?: SharedFileName
+  readonly kind: 'silent' | 'missing' | 'behind' | 'drift' | 'refused' | 'fault'
+  readonly detail?: string
+}
+
+/** An option that etcd and the deployment file give differently. */
+export interface SettingDifference {
+  readonly site: string
+  readonly name: string
+  /** Absent: not set there. */
+  readonly etcd?: string
+  readonly file?: string
+}
+
+export interface ConfigurationDifferences {
+  readonly nodes: readonly NodeDifference[]
+  readonly settings: readonly SettingDifference[]
+}
+
+/** Compares what etcd has with what the nodes say they have, and with the deployment file. */
+export async function compareConfiguration(
+  etcd: EtcdClient,
+  deployment: Deployment,
+  sites: readonly string[],
+): Promise<ConfigurationDifferences> {
+  const nodes: NodeDifference[] = []
+  const settings: SettingDifference[] = []
+  for (const current of await readConfiguration(etcd, sites)) {
+    const reports = await readReports(etcd, current.site)
+    for (const { name, address, site, roles } of deployment.nodes) {
+      if (site !== current.site || (roles.length === 0 && !reports.has(address))) continue
+      nodes.push(...nodeDifferences(name, reports.get(address), current))
+    }
+    settings.push(...settingDifferences(deployment, current))
+  }
+  return { nodes, settings }
+}
+
+function nodeDifferences(
+  node: string,
+  report: NodeReport | undefined,
+  { site, files }: SiteConfiguration,
+): readonly NodeDifference[] {
+  if (report === undefined) return [{ site, node, kind: 'silent' }]
+  const found: NodeDifference[] = report.faults.map(detail => ({ site, node, kind: 'fault', detail }))
+  for (const [file, { revision }] of files) {
+    const has = report.files[file]
+    if (has?.refused !== undefined) {
+      found.push({ site, node, file, kind: 'refused', detail: has.refused.faults.join('; ') })
+    } else if (has === undefined) {
+      found.push({ site, node, file, kind: 'missing' })
+    } else if (has.revision < revision) {
+      found.push({ site, node, file, kind: 'behind' })
+    }
+    if (has?.drift !== undefined) found.push({ site, node, file, kind: 'drift' })
+  }
+  return found
+}
+
+function settingDifferences(
+  deployment: Deployment,
+  current: SiteConfiguration,
+): readonly SettingDifference[] {
+  const ofFile = parseConfigFile(sharedConfigOf(deployment, () => '')).values
+  const ofEtcd = parseConfigFile(current.files.get('shared_config')?.text ?? '').values
+  return [...new Set([...ofFile.keys(), ...ofEtcd.keys()])]
+    .filter(name => findOption(name)?.secret !== true && ofFile.get(name) !== ofEtcd.get(name))
+    .map(name => {
+      const [etcd, file] = [ofEtcd.get(name), ofFile.get(name)]
+      return {
+        site: current.site,
+        name,
+        ...(etcd === undefined ? {} : { etcd }),
+        ...(file === undefined ? {} : { file }),
+      }
+    })
+}
