@@ -6,8 +6,8 @@ import { mustScript } from '../ssh/shell.ts'
 
 /** How this node came into the cluster; etcd reads it only while it has no data. */
 export const MEMBERSHIP = '/etc/clearwater/etcd-membership.env'
-export const ETCD_DATA = '/var/lib/clearwater-etcd'
-const DATA = `${ETCD_DATA}/member`
+const ETCD_DATA = '/var/lib/clearwater-etcd'
+export const ETCD_DATA_MEMBER = `${ETCD_DATA}/member`
 const PEER_PORT = 2380
 
 export interface EtcdMemberChange extends ChangeBase {
@@ -29,14 +29,14 @@ export interface EtcdMemberChange extends ChangeBase {
 export const etcdMember = action<Record<string, never>, EtcdMemberChange>({
   schema: z.strictObject({}),
   probes: () => [
-    { ask: 'path', subject: DATA },
+    { ask: 'path', subject: ETCD_DATA_MEMBER },
     { ask: 'content', subject: MEMBERSHIP },
   ],
   changes(_params, look) {
     const { facts, etcd } = look
     const membership = facts.content(MEMBERSHIP)
     const self = { name: etcdName(look.address), peerUrl: peerUrlOf(look.address) }
-    if (membership !== undefined && facts.path(DATA).is === 'directory') return []
+    if (membership !== undefined && facts.path(ETCD_DATA_MEMBER).is === 'directory') return []
     const base = { action: 'etcd-member' as const, ...self, token: look.deployment }
     if (etcd.state === 'down') throw unavailable(etcd.why)
     if (etcd.state !== 'healthy') {

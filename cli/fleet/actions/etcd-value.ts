@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { SHARED_FILES, configurationKey } from '../../../lib/etcd/layout.ts'
+import type { SharedFileName } from '../../../lib/config/shared-file.ts'
 import { action, type ChangeBase } from './action.ts'
 import { unavailable } from './etcd-member.ts'
 
 interface Params {
-  /** Below `/clearwater/<site>/configuration/`. */
-  readonly name: string
+  readonly name: SharedFileName
   readonly template: string
 }
 
@@ -14,13 +15,9 @@ export interface EtcdValueChange extends ChangeBase {
   readonly sha256: string
 }
 
-export function configurationKey(site: string, name: string): string {
-  return `/clearwater/${site}/configuration/${name}`
-}
-
 /** A shared file of every site, put into etcd where it is not there yet; from then on it is changed by `cw config`. */
 export const etcdValue = action<Params, EtcdValueChange>({
-  schema: z.strictObject({ name: z.string().regex(/^[a-z_]+$/), template: z.string() }),
+  schema: z.strictObject({ name: z.enum(SHARED_FILES), template: z.string() }),
   probes: () => [],
   changes({ name, template }, { etcd, sites, render, keep }) {
     if (etcd.state === 'down') throw unavailable(etcd.why)

@@ -1,0 +1,90 @@
+import { Flags } from '@oclif/core'
+import { CwError } from '../../lib/kit/errors.ts'
+import type { OperationReport, OperationRequest, Preview } from '../operations/deploy/operate.ts'
+import { formatEvent, formatPlan } from '../render/plan.ts'
+import type { Outcome } from '../render/report.ts'
+import { deploymentFlag } from './deployment-flag.ts'
+import { FleetCommand, fleetFlags } from './fleet-command.ts'
+
+export const operationFlags = {
+  ...deploymentFlag,
+  ...fleetFlags,
+  yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
+}
+
+export type Request = Omit<OperationRequest, 'signal' | 'onEvent' | 'onWarning' | 'fleet'>
+
+/** A command that changes nodes by a playbook: shows the plan, asks, and tells what happens. */
+export abstract class OperationCommand extends FleetCommand {
+  /** Carries an operation out and tells about it. */
+  protected async operate(request: Request, given: { readonly 'accept-new': boolean }): Promise<Outcome> {
+    const { operate } = await import('../operations/deploy/operate.ts')
+    const report = await operate(this.#whole(request, given))
+    return outcomeOf(report, request.operation)
+  }
+
+  /** Shows exactly what it would do. */
+  protected async preview(request: Request, given: { readonly 'accept-new': boolean }): Promise<Outcome> {
+    const { previewOperation } = await import('../operations/deploy/operate.ts')
+    const preview = await previewOperation(this.#whole(request, given))
+    const { plan } = preview
+    const text = formatPlan(preview, true)
+    if (plan.steps.length === 0 && plan.drift.length === 0) return { result: preview, text }
+    const error = new CwError('DIFFERENCES', `${plan.operation} would change something`, {
+      changed: 'nothing',
+      remedies: [`do it: cw ${plan.operation}`],
+    })
+    // People have just read it.
+    return { result: preview, text, error, quiet: true }
+  }
+
+  /** Shows the plan and asks, unless the operator has said yes already. */
+  protected async confirmPlan(preview: Preview, yes: boolean): Promise<boolean> {
+    if (!this.jsonEnabled()) process.stderr.write(`${formatPlan(preview, false)}\n`)
+    if (yes) return true
+    const { operation } = preview.plan
+    if (!this.interactive) {
+      throw new CwError('NOT_CONFIRMED', `the ${operation} was not confirmed`, {
+        why: 'there is nobody to ask',
+        changed: 'nothing',
+        remedies: [`see what it does: cw ${operation} --dry-run`, 'do it without a question: --yes'],
+      })
+    }
+    const { confirm } = await import('@inquirer/prompts')
+    return confirm({ message: 'Do it?', default: false }, { output: process.stderr })
+  }
+
+  #whole(request: Request, given: { readonly 'accept-new': boolean }): OperationRequest {
+    return {
+      ...request,
+      fleet: this.fleetOptions(given),
+      signal: this.interruption,
+      onEvent: event => {
+        const line = formatEvent(event)
+        if (line !== undefined && !this.jsonEnabled()) process.stderr.write(`${line}\n`)
+      },
+      onWarning: warning => {
+        this.note(warning)
+      },
+    }
+  }
+}
+
+function outcomeOf({ error, ...report }: OperationReport, operation: string): Outcome {
+  return {
+    result: report,
+    text: textOf(report, operation),
+    ...(error === undefined ? {} : { error }),
+  }
+}
+
+function textOf(report: Omit<OperationReport, 'error'>, operation: string): string {
+  switch (report.outcome) {
+    case 'nothing to do':
+      return report.unreachable.length === 0 ? 'nothing to do' : ''
+    case 'done':
+      return `${operation} ${report.id ?? ''} done: ${report.done} steps`
+    default:
+      return `${report.done} steps done`
+  }
+}

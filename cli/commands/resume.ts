@@ -1,0 +1,38 @@
+import { Args } from '@oclif/core'
+import type { Outcome } from '../render/report.ts'
+import { OperationCommand, operationFlags, type Request } from './operation-command.ts'
+
+export default class Resume extends OperationCommand {
+  static override summary = 'Do the rest of an operation that was interrupted, killed or failed in part.'
+  static override description = `Looks at the nodes anew and does what is left of the same operation with the same options. Without
+an id it is the last one.`
+  static override examples = [
+    '<%= config.bin %> resume',
+    '<%= config.bin %> resume 20260102T030405-1a2b --yes',
+  ]
+  static override args = {
+    id: Args.string({ description: 'The operation, as "cw history" shows it.', ignoreStdin: true }),
+  }
+  static override flags = operationFlags
+
+  protected override async perform(): Promise<Outcome> {
+    const { args, flags } = await this.parse(Resume)
+    const { loadDeployment } = await import('../operations/deployment-file.ts')
+    const deployment = await loadDeployment(flags.file)
+    const { resumable } = await import('../operations/resume.ts')
+    const { operation, options, release, record } = await resumable({
+      deployment,
+      id: args.id,
+      fleet: this.fleetOptions(flags),
+      onWarning: warning => {
+        this.note(warning)
+      },
+    })
+    const request: Request = {
+      ...{ operation, deployment, options, release },
+      resume: record,
+      confirm: preview => this.confirmPlan(preview, flags.yes),
+    }
+    return this.operate(request, flags)
+  }
+}

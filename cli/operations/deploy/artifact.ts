@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { CwError } from '../../../lib/kit/errors.ts'
+import type { ReleaseArtifact } from '../../fleet/actions/action.ts'
+import { makeBundle } from '../bundle.ts'
+
+const MOST_MANIFEST_BYTES = 8 * 1024 * 1024
+const manifestSchema = z.object({ version: z.string().regex(/^[\w.+-]+$/), arch: z.string() })
+
+/**
+ * The release to put on nodes: the given file, or one made of this very `cw` and kept in the operator's cache.
+ *
+ * @throws RELEASE_UNFIT if the file is none
+ */
+export async function releaseArtifact(file: string | undefined): Promise<ReleaseArtifact> {
+  if (file === undefined) return makeBundle(cacheFolder())
+  try {
+    const run = promisify(execFile)
+    const args = ['--extract', '--to-stdout', '--gzip', '--wildcards', '--occurrence=1', '--file', file]
+    const { stdout } = await run('tar', [...args, 'clearwater-*/manifest.json'], {
+      maxBuffer: MOST_MANIFEST_BYTES,
+    })
+    const { version, arch } = manifestSchema.parse(JSON.parse(stdout))
+    return { file, version, arch, sha256: await digestOf(file) }
+  } catch (cause) {
+    throw new CwError('RELEASE_UNFIT', 'the file is no release', {
+      where: { file },
+      changed: 'nothing',
+      remedies: ['make one: cw bundle'],
+      cause,
+    })
+  }
+}
+
+function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'clearwater')
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  return hash.digest('hex')
+}

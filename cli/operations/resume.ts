@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import type { Deployment } from '../../lib/config/deployment/deployment.ts'
+import { CwError } from '../../lib/kit/errors.ts'
+import type { ReleaseArtifact } from '../fleet/actions/action.ts'
+import type { FleetOptions } from '../fleet/fleet.ts'
+import { journalFolder, readOperations, type OperationRecord } from '../fleet/journal.ts'
+import { releaseArtifact } from './deploy/artifact.ts'
+import type { OperationName, OperationOptions } from './deploy/operate.ts'
+import { operationOf, readHistory, unfinished } from './history.ts'
+
+export interface ResumeRequest {
+  readonly deployment: Deployment
+  /** Absent: the last one. */
+  readonly id: string | undefined
+  readonly fleet: FleetOptions
+  readonly onWarning: (warning: string) => void
+}
+
+/** An operation as it was asked for, to be asked for again. */
+export interface Resumable {
+  readonly operation: OperationName
+  readonly options: OperationOptions
+  readonly release: ReleaseArtifact | undefined
+  readonly record: OperationRecord
+}
+
+const optionsSchema = z.strictObject({
+  only: z.array(z.string()).optional(),
+  overwriteDrift: z.boolean().optional(),
+  release: z.string().optional(),
+})
+
+/**
+ * What is to be resumed. The journal of this machine is asked first; the one in etcd where another operator began.
+ *
+ * @throws OPERATION_UNKNOWN
+ */
+export async function resumable(request: ResumeRequest): Promise<Resumable> {
+  const record = await recordOf(request)
+  const { operation, id } = record
+  if (record.outcome === 'done') {
+    throw new CwError('OPERATION_UNKNOWN', `${operation} ${id} is done`, { changed: 'nothing' })
+  }
+  const options = optionsSchema.safeParse(record.options)
+  if ((operation !== 'deploy' && operation !== 'destroy') || !options.success) {
+    throw new CwError('OPERATION_UNKNOWN', `${operation} ${id} cannot be resumed by this release`, {
+      changed: 'nothing',
+      remedies: ['run it again'],
+    })
+  }
+  const { only, overwriteDrift, release } = options.data
+  return {
+    operation,
+    options: {
+      ...(only === undefined ? {} : { only }),
+      ...(overwriteDrift === undefined ? {} : { overwriteDrift }),
+      ...(release === undefined ? {} : { release }),
+    },
+    release: operation === 'deploy' ? await releaseArtifact(release) : undefined,
+    record,
+  }
+}
+
+async function recordOf({ deployment, id, fleet, onWarning }: ResumeRequest): Promise<OperationRecord> {
+  const local = readOperations(journalFolder(deployment.name))
+  const pick = (history: readonly OperationRecord[]): OperationRecord =>
+    id === undefined ? unfinished(history) : operationOf(history, id)
+  try {
+    return pick(local)
+  } catch (error) {
+    if (!(error instanceof CwError) || local.length > 0) throw error
+    return pick(await readHistory({ deployment, fleet, localOnly: false, onWarning }))
+  }
+}
