@@ -1,4 +1,5 @@
 import type { Command } from '@oclif/core'
+import Bundle from './commands/bundle.ts'
 import ConfigDiff from './commands/config/diff.ts'
 import ConfigEdit from './commands/config/edit.ts'
 import ConfigExport from './commands/config/export.ts'
@@ -11,8 +12,13 @@ import ConfigCheck from './commands/config/check.ts'
 import ConfigExplain from './commands/config/explain.ts'
 import ConfigSchema from './commands/config/schema.ts'
 import Daemon from './commands/daemon.ts'
+import Deploy from './commands/deploy.ts'
+import Destroy from './commands/destroy.ts'
 import Help from './commands/help.ts'
+import History from './commands/history.ts'
 import Init from './commands/init.ts'
+import Resume from './commands/resume.ts'
+import Status from './commands/status.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -23,6 +29,7 @@ import UserUpdate from './commands/user/update.ts'
 
 /** Every command by its name; what a command needs for its work it imports when it runs. */
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  bundle: Bundle,
   'config:diff': ConfigDiff,
   'config:edit': ConfigEdit,
   'config:export': ConfigExport,
@@ -35,8 +42,13 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'config:explain': ConfigExplain,
   'config:schema': ConfigSchema,
   daemon: Daemon,
+  deploy: Deploy,
+  destroy: Destroy,
   help: Help,
+  history: History,
   init: Init,
+  resume: Resume,
+  status: Status,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
