@@ -26,6 +26,7 @@ signup_key=s3cret
 reg_max_expires=300
 `
 
+// A port needs a restart of who listens on it (sprout) and who names it (homestead), whatever else learns to reload.
 describe('cw config', () => {
   let cluster: EtcdCluster
   let etcd: EtcdClient
@@ -66,28 +67,26 @@ describe('cw config', () => {
     (await etcd.get(configurationKey(SITE, 'shared_config')))?.value.toString()
 
   test('sets an option on all nodes, one restart at a time, and its undo takes it back', async () => {
-    const { exit, stdout, stderr } = await cw('set', 'reg_max_expires=600', '--yes')
+    const { exit, stdout, stderr } = await cw('set', 'scscf=5064', '--yes')
     expect({ exit, stdout }).toEqual({
       exit: 0,
-      stdout: 'changed on 2 nodes; to undo: cw config set reg_max_expires=300\n',
+      stdout: `changed on 2 nodes; to undo: cw config unset scscf --file ${folder.file('cw.yaml')}\n`,
     })
-    expect(stderr).toContain('reg_max_expires: 300 → 600 (restart)')
+    expect(stderr).toContain('scscf: not set → 5064 (restart)')
     expect(stderr).toContain('2 nodes restart daemons, one node at a time')
     expect(stderr).toMatch(/^a has it$/m)
     expect(stderr).toMatch(/^b has it$/m)
-    expect(await shared()).toBe(BASE.replace('=300', '=600'))
+    expect(await shared()).toBe(`${BASE}scscf=5064\n`)
     expect(a.file('shared_config')).toBe(await shared())
     expect(a.units.done).toEqual(['restart sprout', 'restart homestead'])
     expect(b.units.done).toEqual(['restart sprout'])
 
-    expect((await cw('set', 'reg_max_expires=300', '--yes')).exit).toBe(0)
+    expect((await cw('unset', 'scscf', '--yes')).exit).toBe(0)
     expect(await shared()).toBe(BASE)
-    expect((await cw('set', 'reg_max_expires=300', '--yes')).stdout).toBe('nothing to do: it is so already\n')
+    expect((await cw('unset', 'scscf', '--yes')).stdout).toBe('nothing to do: it is so already\n')
     const history = (await cw('history')).stdout.split('\n')
     expect(history).toHaveLength(3)
-    expect(history[0]).toMatch(
-      /^ +2 {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}\S+@\S+ +site1 {2}set reg_max_expires$/,
-    )
+    expect(history[0]).toMatch(/^ +2 {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}\S+@\S+ +site1 {2}unset scscf$/)
   })
 
   test('shows what is set, what is at its default, and no secret unless asked', async () => {
@@ -135,7 +134,7 @@ describe('cw config', () => {
 
   test('changes nothing without a yes, and with --dry-run', async () => {
     expect((await cw('set', 'reg_max_expires=600')).exit).toBe(8)
-    const dry = await cw('set', 'reg_max_expires=600', '--dry-run')
+    const dry = await cw('set', 'scscf=5064', '--dry-run')
     expect(dry.exit).toBe(0)
     expect(dry.stdout).toContain('restart b: sprout')
     expect(await shared()).toBe(BASE)
@@ -143,20 +142,20 @@ describe('cw config', () => {
 
   test('a node that does not become healthy stops the change, and is named with the way back', async () => {
     a.units.ill.add('sprout')
-    const { exit, stderr } = await cw('set', 'sub_max_expires=600', '--yes')
+    const { exit, stderr } = await cw('set', 'scscf=5064', '--yes')
     expect(exit).toBe(1)
     expect(stderr).toContain('error ROLLOUT_FAILED: the change did not go well on a')
-    expect(stderr).toContain('take it back: cw config unset sub_max_expires')
+    expect(stderr).toContain('take it back: cw config unset scscf')
     expect(b.units.done.length).toBeLessThanOrEqual(1)
 
     a.units.ill.clear()
-    expect((await cw('unset', 'sub_max_expires', '--yes')).exit).toBe(0)
+    expect((await cw('unset', 'scscf', '--yes')).exit).toBe(0)
     expect(await shared()).toBe(BASE)
   })
 
   test('with --force the others go on behind one that fails', async () => {
     a.units.ill.add('sprout')
-    const forced = await cw('set', 'sub_max_expires=600', '--yes', '--force')
+    const forced = await cw('set', 'scscf=5064', '--yes', '--force')
     expect(forced.exit).toBe(1)
     await waitUntil('the other node', () => b.units.done.includes('restart sprout'))
     expect((await etcd.get(restartQueueKey(SITE)))?.value.toString()).toContain('"FORCE":true')
@@ -164,7 +163,7 @@ describe('cw config', () => {
 
   test('a node that is down is told when time is up, and the change goes on without us', async () => {
     await b.stop()
-    const { exit, stdout } = await cw('set', 'sub_max_expires=600', '--yes', '--timeout', '2', '--json')
+    const { exit, stdout } = await cw('set', 'scscf=5064', '--yes', '--timeout', '2', '--json')
     expect(exit).toBe(9)
     expect(JSON.parse(stdout)).toMatchObject({
       status: 'error',
@@ -173,7 +172,7 @@ describe('cw config', () => {
     })
     await b.startConfig()
     await b.startQueue()
-    await waitUntil('the node that is back', () => b.file('shared_config').includes('sub_max_expires=600'))
+    await waitUntil('the node that is back', () => b.file('shared_config').includes('scscf=5064'))
   })
 
   test('exports, imports, and puts back what was before', async () => {
@@ -240,7 +239,7 @@ describe('cw config', () => {
 
   test('tells where etcd, the nodes and the deployment file differ', async () => {
     expect((await cw('diff')).stdout).toBe('no differences\n')
-    expect((await cw('set', 'sub_max_expires=600', '--yes')).exit).toBe(0)
+    expect((await cw('set', 'scscf=5064', '--yes')).exit).toBe(0)
     b.edit('shared_config', `${BASE}# by hand\n`)
     await b.reports('the drift', ({ files }) => files.shared_config?.drift !== undefined)
     await a.stop()
@@ -249,7 +248,7 @@ describe('cw config', () => {
     expect(stdout.split('\n')).toEqual([
       'a: says nothing: it is down, or its config-manager is',
       'b: shared_config was edited by hand on the node',
-      'site1: sub_max_expires is 600 in etcd, not set in the deployment file',
+      'site1: scscf is 5064 in etcd, not set in the deployment file',
       '',
     ])
   })

@@ -1,16 +1,17 @@
 import { Flags } from '@oclif/core'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { CwCommand } from '../../command.ts'
 import type { ConfigurationAccess } from '../../operations/config/access.ts'
 import type { ChangeReport } from '../../operations/config/change.ts'
 import type { Wanted } from '../../operations/config/requests.ts'
 import { formatConfigurationPlan, formatNodeState } from '../../render/configuration.ts'
 import type { Outcome } from '../../render/report.ts'
 import { deploymentFlag } from '../deployment-flag.ts'
+import { FleetCommand, fleetFlags } from '../fleet-command.ts'
 
 /** Which deployment, and which of its sites. */
 export const deploymentFlags = {
   ...deploymentFlag,
+  ...fleetFlags,
   site: Flags.string({ summary: 'Only this site. Default: all of them.', helpValue: 'SITE' }),
   etcd: Flags.string({
     summary: 'Talk to these members of etcd, instead of going through a node by SSH.',
@@ -38,6 +39,7 @@ export const changeFlags = {
 
 interface DeploymentGiven {
   readonly file: string
+  readonly 'accept-new': boolean
   readonly site?: string | undefined
   readonly etcd?: readonly string[] | undefined
 }
@@ -50,14 +52,14 @@ interface ChangeGiven extends DeploymentGiven {
 }
 
 /** A command on the shared configuration of a deployment. */
-export abstract class ConfigurationCommand extends CwCommand {
+export abstract class ConfigurationCommand extends FleetCommand {
   /** Does something with the configuration, and lets go of it whatever happens. */
   protected async withConfiguration<T>(
     given: DeploymentGiven,
     work: (access: ConfigurationAccess) => Promise<T>,
   ): Promise<T> {
     const { openConfiguration } = await import('../../operations/config/access.ts')
-    await using access = await openConfiguration(given)
+    await using access = await openConfiguration({ ...given, fleet: this.fleetOptions(given) })
     return await work(access)
   }
 
@@ -67,6 +69,7 @@ export abstract class ConfigurationCommand extends CwCommand {
     const report = await changeConfiguration({
       ...access,
       ...change,
+      undoWords: given.file === 'cw.yaml' ? [] : ['--file', given.file],
       force: given.force,
       deadlineMs: given.timeout * 1000,
       signal: this.interruption,

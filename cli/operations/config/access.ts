@@ -1,7 +1,7 @@
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { connectEtcd } from '../../fleet/etcd.ts'
+import { connectEtcd, type ConnectOptions } from '../../fleet/etcd.ts'
 import { loadDeployment } from '../deployment-file.ts'
 
 /** A deployment's shared configuration within reach. */
@@ -19,6 +19,8 @@ export interface AccessOptions {
   readonly site?: string | undefined
   /** Members of etcd that are reached from here. */
   readonly etcd?: readonly string[] | undefined
+  /** How nodes are logged in to. */
+  readonly fleet: NonNullable<ConnectOptions['fleet']>
 }
 
 /** @throws CwError FILE_UNREADABLE, FILE_INVALID, USAGE, OPTION_INVALID, NODE_UNREACHABLE */
@@ -26,7 +28,8 @@ export async function openConfiguration(options: AccessOptions): Promise<Configu
   const deployment = await loadDeployment(options.file)
   const sites = sitesOf(deployment, options.site)
   const origins = options.etcd?.map(originOf)
-  const etcd = await connectEtcd(deployment, origins === undefined ? {} : { origins })
+  const { fleet } = options
+  const etcd = await connectEtcd(deployment, origins === undefined ? { fleet } : { origins })
   return { deployment, etcd, sites, [Symbol.asyncDispose]: () => etcd.close() }
 }
 

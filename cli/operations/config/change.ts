@@ -23,6 +23,8 @@ export interface ChangeRequest {
   readonly wanted: ReadonlyMap<SharedFileName, Rewrite>
   /** In words, for the history: `set reg_max_expires`. */
   readonly what: string
+  /** What a command on the same deployment needs, such as `--file FILE`. */
+  readonly undoWords: readonly string[]
   readonly force: boolean
   readonly deadlineMs: number
   readonly signal: AbortSignal
@@ -87,7 +89,8 @@ export async function changeConfiguration(request: ChangeRequest): Promise<Chang
   const { force, what } = request
   const by = `${userInfo().username}@${hostname()}`
   const written = await writeConfiguration(etcd, plan, { by, what, force, now: () => new Date() })
-  const undo = undoOf(plan, written.numbers)
+  const onlySite = sites.length < deployment.sites.length ? sites[0] : undefined
+  const undo = undoOf(plan, written.numbers, request.undoWords, onlySite)
   const rollout = await rollOut(request, plan, written.revision, working)
   const error = failureOf(rollout, undo)
   return {
