@@ -10,7 +10,16 @@ import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { runningFlags } from './running-flags.ts'
 
-const NAMES = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const
+const NAMES = [
+  'bono',
+  'sprout',
+  'homestead',
+  'homer',
+  'ellis',
+  'ralf',
+  'config-manager',
+  'queue-manager',
+] as const
 
 /** Of a node, where its unit makes it. */
 const NODE_DATA_DIR = '/var/lib/clearwater'

@@ -6,6 +6,7 @@ import { LogFile } from '../../lib/kit/log-file.ts'
 import { openLog, type LogLevel, type OpenLog } from '../../lib/kit/log.ts'
 import { openSupervisor, type Supervisor } from '../../lib/kit/systemd.ts'
 import { runDaemon, type DaemonName, type RunningDaemon } from './daemon.ts'
+import { LIVE_OPTIONS } from './daemon-live.ts'
 import { readNodeFiles, type NodeFiles } from './daemon-files.ts'
 import { placeOfFiles, type NodePlacement, type Place } from './daemon-place.ts'
 
@@ -20,12 +21,9 @@ export interface NodeOptions {
   readonly logLevel: LogLevel | undefined
 }
 
-/** `log_level` 0 to 5, as the manual counts them. */
-const LOG_LEVELS: readonly LogLevel[] = ['error', 'error', 'info', 'info', 'debug', 'debug']
+/** `log_level` 0 to 5, as its option tells. */
+const LOG_LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'info', 'debug', 'debug']
 const USUAL_LOG_LEVEL = 2
-
-/** Options that every daemon takes without a restart. */
-const LIVE_EVERYWHERE = ['log_level']
 
 /** Starts one daemon as the files of its node say, and returns once it answers. systemd is told. */
 export async function startNodeDaemon(name: DaemonName, options: NodeOptions): Promise<NodeDaemon> {
@@ -122,8 +120,7 @@ export class NodeDaemon {
       this.#complain()
       this.#log.setLevel(this.#options.logLevel ?? logLevelOf(files))
       this.#daemon?.follow(place)
-      const live = this.#live()
-      const applied = changesOf(this.#name, before, files).filter(option => live.has(option))
+      const applied = changesOf(this.#name, before, files).filter(option => this.#isLive(option))
       this.#log.info('the configuration was read again', { applied })
       const waiting = this.#waiting()
       if (waiting.length > 0) this.#log.warn('some changes wait for a restart', { options: waiting })
@@ -139,13 +136,12 @@ export class NodeDaemon {
     return placeOfFiles(files, { folder, dataDir, portOffset, names })
   }
 
-  #live(): ReadonlySet<string> {
-    return new Set([...LIVE_EVERYWHERE, ...(this.#daemon?.live ?? [])])
+  #isLive(option: string): boolean {
+    return LIVE_OPTIONS[this.#name].includes(option)
   }
 
   #waiting(): readonly string[] {
-    const live = this.#live()
-    return changesOf(this.#name, this.#first, this.#files).filter(option => !live.has(option))
+    return changesOf(this.#name, this.#first, this.#files).filter(option => !this.#isLive(option))
   }
 
   #complain(): void {

@@ -1,18 +1,25 @@
+import { join } from 'node:path'
 import { startBono } from '../../daemons/bono/bono.ts'
 import type { BonoOptions } from '../../daemons/bono/options.ts'
 import type { SipParts } from '../../daemons/all-in-one/status.ts'
+import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
 import { startEllis } from '../../daemons/ellis/ellis.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
 import { startHomestead } from '../../daemons/homestead/homestead.ts'
+import { healthByHttp } from '../../daemons/queue-manager/node-health.ts'
+import { startQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
 import { startRalf } from '../../daemons/ralf/ralf.ts'
 import type { SproutOptions } from '../../daemons/sprout/options.ts'
 import { UNANSWERED_CHALLENGE } from '../../daemons/sprout/scscf/authentication.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
+import { EtcdClient } from '../../lib/etcd/client.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
+import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'
+import { SystemdUnits } from '../../lib/kit/units.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
@@ -23,7 +30,7 @@ import { keptSecret } from '../../lib/store/embedded/secret.ts'
 import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
-import type { Place } from './daemon-place.ts'
+import type { NodeIdentity, Place } from './daemon-place.ts'
 import type { Door } from './ready.ts'
 
 /** What every daemon stands on. */
@@ -47,20 +54,25 @@ export interface Base {
 export interface Part {
   readonly ports: Readonly<Record<string, number>>
   readonly doors: readonly Omit<Door, 'host'>[]
-  /** Options that `follow` takes without a restart. */
-  readonly live: readonly string[]
+  /** Takes what may change while it runs (`LIVE_OPTIONS`). */
   follow(place: Place): void
 }
 
 /** Options as a running daemon holds them: its functions look at them at each use. */
 type Changing<Options> = { -readonly [Key in keyof Options]: Options[Key] }
 
-const FIXED = { live: [], follow: () => undefined } as const
+const FIXED = { follow: () => undefined } as const
 
-export const PARTS = { bono, sprout, homestead, homer, ellis, ralf } satisfies Record<
-  string,
-  (base: Base) => Promise<Part>
->
+export const PARTS = {
+  bono,
+  sprout,
+  homestead,
+  homer,
+  ellis,
+  ralf,
+  'config-manager': configManager,
+  'queue-manager': queueManager,
+} satisfies Record<string, (base: Base) => Promise<Part>>
 
 async function bono(base: Base): Promise<Part> {
   const { place, clock, log, opened } = base
@@ -92,7 +104,6 @@ async function bono(base: Base): Promise<Part> {
   return {
     ports: { ...ports, http: bonoHttp },
     doors: [{ name: 'bono', kind: 'sip', port: client }],
-    live: ['default_session_expires', 'trusted_peers'],
     follow: ({ settings, trustedPeers }) => {
       options.sessionExpires = settings.sessionExpires
       options.trustedPeers = trustedPeers
@@ -134,7 +145,6 @@ async function sprout(base: Base): Promise<Part> {
   return {
     ports: { ...ports, http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
-    live: ['reg_max_expires', 'nonce_count_supported'],
     follow: ({ settings, bgcfRoutes }) => {
       options.regMaxExpires = settings.regMaxExpires
       options.nonceCountSupported = settings.nonceCountSupported
@@ -189,6 +199,67 @@ async function ralf(base: Base): Promise<Part> {
   const { bind, ports } = base.place
   const { log, addMonitoring: addRoutes } = base
   return httpPart('ralf', base, await startRalf({ log, bind, port: ports.ralf, addRoutes }))
+}
+
+async function configManager(base: Base): Promise<Part> {
+  const { place, clock, log } = base
+  const node = nodeOf(base)
+  const running = await startConfigManager(
+    {
+      site: node.site,
+      node: node.name,
+      address: node.managementAddress,
+      queueId: node.queueId,
+      configDir: node.folder,
+      stateDir: join(place.dataDir, 'config-manager'),
+      bind: place.bind,
+      port: place.ports.configManager,
+    },
+    { clock, log, etcd: openEtcd(base, node), units: new SystemdUnits() },
+  )
+  return httpPart('config-manager', base, running)
+}
+
+async function queueManager(base: Base): Promise<Part> {
+  const { place, clock, log } = base
+  const node = nodeOf(base)
+  const { bonoHttp, sproutHttp, homestead, homer, ellis, ralf } = place.ports
+  const ports = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, ellis, ralf }
+  const health = Object.entries(ports).map(([daemon, port]) => [
+    daemon,
+    `http://${uriHost(place.address)}:${port}/health`,
+  ])
+  const running = await startQueueManager(
+    { site: node.site, queueId: node.queueId, bind: place.bind, port: place.ports.queueManager },
+    {
+      clock,
+      log,
+      etcd: openEtcd(base, node),
+      units: new SystemdUnits(),
+      isHealthy: healthByHttp(Object.fromEntries(health) as Record<string, string>),
+    },
+  )
+  return httpPart('queue-manager', base, running)
+}
+
+/** @throws CwError OPTION_INVALID without a node's files, FILE_INVALID without etcd in them */
+function nodeOf({ place: { node } }: Base): NodeIdentity {
+  if (node === undefined) {
+    throw new CwError('OPTION_INVALID', 'this daemon works on a node of a deployment only', {
+      changed: 'nothing',
+      remedies: ["name the folder of the node's files: --config /etc/clearwater"],
+    })
+  }
+  if (node.etcd.length > 0) return node
+  throw new CwError('FILE_INVALID', 'the configuration gives no etcd_cluster that can be used', {
+    where: { file: node.folder },
+    changed: 'nothing',
+    remedies: ['write the files of this node again: cw deploy'],
+  })
+}
+
+function openEtcd({ clock, opened }: Base, node: NodeIdentity): EtcdClient {
+  return opened.use(new EtcdClient({ origins: node.etcd, clock }))
 }
 
 /** A daemon with one port, for HTTP. */

@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from 'node:net'
+import { hostname } from 'node:os'
 import type { BgcfRoute } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
 import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
@@ -39,8 +40,24 @@ export interface Place {
   readonly resolver: Resolver
   readonly settings: Settings
   readonly bgcfRoutes: readonly BgcfRoute[]
+  /** Absent: it is told by flags and stands for itself. */
+  readonly node?: NodeIdentity
   /** What transactions under way get when the daemon is told to stop. */
   readonly drain: Duration
+}
+
+/** What a node is within its deployment. */
+export interface NodeIdentity {
+  /** Where its configuration files are. */
+  readonly folder: string
+  readonly name: string
+  readonly site: string
+  /** Towards etcd and the operator. */
+  readonly managementAddress: string
+  /** Its entry among those that wait for a restart. */
+  readonly queueId: string
+  /** `http://host:port` of each member. */
+  readonly etcd: readonly string[]
 }
 
 /** What the flags of `cw daemon` say. */
@@ -154,7 +171,22 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     }),
     settings: settingsOf(values),
     bgcfRoutes,
+    node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
+  }
+}
+
+const ETCD_PORT = 4000
+
+function nodeIdentity(values: ReadonlyMap<string, string>, folder: string, address: string): NodeIdentity {
+  const managementAddress = values.get('management_local_ip') ?? address
+  return {
+    folder,
+    name: hostname(),
+    site: values.get('local_site_name') ?? 'site1',
+    managementAddress,
+    queueId: `${managementAddress}-${values.get('etcd_cluster_key') ?? 'node'}`,
+    etcd: listOf(values.get('etcd_cluster')).map(member => `http://${uriHost(member)}:${ETCD_PORT}`),
   }
 }
 

@@ -15,7 +15,7 @@ const READY_WITHIN_MS = 15_000
 export type DaemonName = keyof typeof PARTS
 
 /** A daemon that answers. */
-export interface RunningDaemon extends Pick<Part, 'live' | 'follow'> {
+export interface RunningDaemon extends Pick<Part, 'follow'> {
   readonly ports: Readonly<Record<string, number>>
   readonly address: string
   /** Whether it answers itself on each of its doors, as it would anyone. */
@@ -82,7 +82,6 @@ export async function runDaemon(
     return {
       ports: part.ports,
       address: place.address,
-      live: part.live,
       follow: next => part.follow(next),
       isAlive: () => answersAll(doors),
       close: () => {

@@ -97,6 +97,19 @@ describe('daemons on nodes of their own, told by files', () => {
     expect(outcome.stderr).toContain('local_ip')
   })
 
+  test.for([
+    ['config-manager', 'configManager'],
+    ['queue-manager', 'queueManager'],
+  ] as const)('%s is at work while etcd is not there yet', async ([daemon, port]) => {
+    nodes.writeFiles(daemon)
+    await nodes.boot(daemon)
+
+    const health = await fetch(`http://${nodes.address(daemon)}:${nodes.port(port)}/health`)
+
+    expect(health.status).toBe(200)
+    expect(await nodes.child(daemon).stop('SIGTERM')).toEqual({ code: 0, signal: null })
+  })
+
   test('SIGTERM lets each of them end well', async () => {
     for (const name of ['bono', 'sprout', 'homestead', 'homer'] as const) {
       expect(await nodes.child(name).stop('SIGTERM'), name).toEqual({ code: 0, signal: null })

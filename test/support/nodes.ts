@@ -14,6 +14,8 @@ const ADDRESSES = {
   sprout: '127.0.0.2',
   homestead: '127.0.0.3',
   homer: '127.0.0.4',
+  'config-manager': '127.0.0.5',
+  'queue-manager': '127.0.0.6',
 } as const
 
 type NodeName = keyof typeof ADDRESSES
@@ -21,7 +23,7 @@ type Port = keyof typeof CORE_PORTS | keyof typeof DAEMON_PORTS
 
 const SPROUT_HOSTNAME = `sprout.${DOMAIN}`
 
-/** A core of four processes, each started from the configuration files of its node. */
+/** A core of four processes, or more, each started from the configuration files of its node. */
 export class Nodes implements AsyncDisposable {
   readonly #dir: TempDir
   readonly #offset: number

@@ -82,7 +82,7 @@ describe('cw config explain', () => {
   type:    seconds from 1 to 2147483
   default: 300 seconds
   used by: sprout, homestead
-  change:  restart: restarts the daemons that use it, one node at a time
+  change:  reload: takes effect without interruption
   manual:  8.21.3 Advanced options
 `)
   })

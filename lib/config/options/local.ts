@@ -99,6 +99,7 @@ export const LOCAL_OPTIONS = [
       name: 'trusted_peers',
       type: 'ip-list',
       alsoIn: ['shared'],
+      impact: 'reload',
       doc: 'Addresses of SIP trunks: makes bono an IBCF towards them.',
       usedBy: ['bono'],
     },
