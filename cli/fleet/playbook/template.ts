@@ -8,6 +8,9 @@ import { isSyntax, SYNTAXES, type Syntax } from './syntax.ts'
 /** The units of all daemons are one template; the name it is asked for by tells whose it is. */
 const UNIT_OF_DAEMON = /^systemd\/clearwater-(?!daemon\.)([a-z-]+)\.service$/
 
+/** A line that only steers leaves nothing behind; the line end after a printed value stays. */
+const CONTROL_LINES = /^[ \t]*(<%(?![=~])(?:(?!%>)[^])*%>)[ \t]*\n/gm
+
 const engines = new Map<Syntax, Eta>()
 
 /**
@@ -25,7 +28,7 @@ export function renderTemplate(name: string, values: object, folder = resourceFo
   if (text === undefined) return literal(join(folder, name))
   if (!isSyntax(syntax)) throw new CwError('BUG', `no syntax is named by the template ${name}`)
   try {
-    return engineOf(syntax).renderString(text, values)
+    return engineOf(syntax).renderString(text.replaceAll(CONTROL_LINES, '$1'), values)
   } catch (error) {
     if (error instanceof CwError) throw error
     throw new CwError('BUG', `the template ${name} cannot be rendered`, { where: { file }, cause: error })
@@ -43,7 +46,7 @@ function engineOf(syntax: Syntax): Eta {
     engines.get(syntax) ??
     new Eta({
       autoEscape: true,
-      autoTrim: [false, 'nl'],
+      autoTrim: false,
       escapeFunction: value => SYNTAXES[syntax](printed(value)),
     })
   engines.set(syntax, made)

@@ -1,0 +1,146 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
+import { parseDeployment } from '../../../lib/config/deployment/parse.ts'
+import { loadPlaybook } from './playbook.ts'
+import { renderTemplate } from './template.ts'
+import { templateValues, type TemplateValues } from './values.ts'
+import { zoneFile } from './zone.ts'
+
+const HOSTILE = [
+  `it's`,
+  '"quoted"',
+  '$(touch /pwned)',
+  '`id`',
+  '${HOME}',
+  'two\nlines',
+  'a;b',
+  'a b',
+  '%h',
+  '\\',
+]
+
+describe('a template', () => {
+  let folder = ''
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'clearwater-template-'))
+  })
+  afterEach(() => {
+    rmSync(folder, { recursive: true })
+  })
+  const render = (syntax: string, value: string): string => {
+    writeFileSync(join(folder, `it.${syntax}.eta`), 'value=<%= it.value %>\nnext=1\n')
+    return renderTemplate(`it.${syntax}`, { value }, folder)
+  }
+
+  test.each(HOSTILE)('writes %j for a shell as that very value', value => {
+    const script = `${render('shell', value)}printf %s "$value"`
+
+    expect(spawnSync('sh', ['-c', script], { encoding: 'utf8' }).stdout).toBe(value)
+  })
+
+  test.each(['service', 'hosts', 'dnsmasq', 'nft', 'zone', 'plain'])(
+    'for %s refuses what would be more than a word',
+    syntax => {
+      for (const value of HOSTILE) expect(() => render(syntax, value), value).toThrow('cannot be written')
+      expect(render(syntax, '192.0.2.1')).toBe('value=192.0.2.1\nnext=1\n')
+    },
+  )
+
+  test.each(HOSTILE.filter(value => !value.includes('\n')))('writes %j into an environment file', value => {
+    expect(render('env', value)).toMatch(/^value="(?:[^"\\$`]|\\["\\$`])*"\nnext=1\n$/)
+  })
+
+  test('keeps the line end after a value, and leaves no line where it only steers', () => {
+    writeFileSync(
+      join(folder, 'it.plain.eta'),
+      '<% for (const v of it.values) { %>\nv <%= v %>\n<% } %>\nend\n',
+    )
+
+    expect(renderTemplate('it.plain', { values: ['a', 'b'] }, folder)).toBe('v a\nv b\nend\n')
+  })
+})
+
+describe('the templates of a deployment', () => {
+  const deployment = deploymentOf(`
+name: lab
+domain: ims.test
+secrets: { signup_key: { env: KEY } }
+nodes:
+  - { name: bono-1, address: 192.0.2.1, public_address: 198.51.100.1, roles: [bono] }
+  - { name: bono-2, address: 192.0.2.2, public_address: 198.51.100.2, roles: [bono] }
+  - { name: sprout-1, address: 192.0.2.3, roles: [sprout] }
+  - { name: homestead-1, address: 192.0.2.4, roles: [homestead, homer] }
+  - { name: spare-1, address: 192.0.2.9 }
+`)
+  const valuesOf = (name: string): TemplateValues => {
+    const node = deployment.nodes.find(each => each.name === name)
+    if (node === undefined) throw new Error(name)
+    return templateValues({ deployment, node, secrets: new Map([['signup_key', 'x']]), learned: undefined })
+  }
+  const used = loadPlaybook('deploy').phases.flatMap(({ steps }) =>
+    steps.flatMap(({ tasks }) =>
+      tasks.flatMap(({ params }) => {
+        const { template } = params as { template?: string }
+        return template === undefined ? [] : [template]
+      }),
+    ),
+  )
+
+  test.each([...new Set(used)])('%s can be rendered for every node', template => {
+    for (const { name } of deployment.nodes) {
+      const text = renderTemplate(template, valuesOf(name))
+
+      expect(text === '' || text.endsWith('\n'), text.slice(-80)).toBe(true)
+      expect(text).not.toMatch(/undefined|<%|%>|\n\n\n/)
+    }
+  })
+
+  test('/etc/hosts and the cache know every name, also of clusters', () => {
+    const hosts = renderTemplate('etc/hosts.hosts', valuesOf('spare-1'))
+    const cache = renderTemplate('dns/clearwater.dnsmasq', valuesOf('spare-1'))
+
+    expect(hosts).toContain('198.51.100.1 ims.test\n198.51.100.2 ims.test\n')
+    expect(hosts).toContain('192.0.2.3 scscf.sprout.ims.test\n')
+    expect(hosts).toContain('192.0.2.4 hs.ims.test\n')
+    expect(hosts).not.toContain('ralf')
+    expect(cache).toContain('srv-host=_sip._tcp.scscf.sprout.ims.test,sprout-1.ims.test,5054\n')
+    expect(cache).toContain('naptr-record=ims.test,2,1,S,SIP+D2U,,_sip._udp.ims.test\n')
+  })
+
+  test('the firewall lets each port be reached by whom the manual says', () => {
+    const rules = renderTemplate('firewall/firewall.nft', valuesOf('homestead-1'))
+
+    expect(rules).toContain(
+      'ip saddr { 192.0.2.1, 198.51.100.1, 192.0.2.2, 198.51.100.2, 192.0.2.3 } tcp dport 8888 accept',
+    )
+    expect(rules).toMatch(/tcp dport \{ 4000, 2380, [\d, ]*8888[\d, ]* \} drop\n/)
+    expect(rules).not.toContain('5060')
+    expect(renderTemplate('firewall/firewall.nft', valuesOf('bono-1'))).toContain('    udp dport 5060 accept')
+  })
+
+  test('the zone has the records of the manual', () => {
+    const zone = zoneFile(deployment, 7, ['192.0.2.53'])
+
+    for (const record of [
+      'ns 3600 IN A 192.0.2.53',
+      'ims.test. IN A 198.51.100.2',
+      'ims.test. IN NAPTR 1 1 "S" "SIP+D2T" "" _sip._tcp.ims.test.',
+      '_sip._udp.ims.test. IN SRV 0 0 5060 bono-2.ims.test.',
+      'icscf.sprout.ims.test. IN A 192.0.2.3',
+      '_sip._tcp.icscf.sprout.ims.test. IN SRV 0 0 5052 sprout-1.ims.test.',
+      'homer.ims.test. IN A 192.0.2.4',
+    ]) {
+      expect(zone.split('\n')).toContain(record)
+    }
+  })
+})
+
+function deploymentOf(text: string): Deployment {
+  const parsed = parseDeployment(text, 'cw.yaml')
+  if ('faults' in parsed && !('deployment' in parsed)) throw new Error(JSON.stringify(parsed.faults))
+  return parsed.deployment
+}
