@@ -50,6 +50,8 @@ export const ERROR_CODES = {
   NOT_HEALTHY: 'environment',
   OPERATION_INCOMPLETE: 'environment',
   OPERATION_UNKNOWN: 'input',
+  CHECK_FAILED: 'environment',
+  SERVICE_NOT_GIVEN: 'peer',
   BUG: 'bug',
 } as const satisfies Record<string, Fault>
 
@@ -144,6 +146,8 @@ export class CwError extends Error {
       case 'DIFFERENCES':
         return EXIT.differences
       case 'RELEASE_DAMAGED':
+      case 'SERVICE_NOT_GIVEN':
+      case 'CHECK_FAILED':
         return EXIT.checkSaysNo
       case 'BUG':
         return EXIT.bug
