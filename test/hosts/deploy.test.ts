@@ -1,0 +1,166 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { waitUntil } from '../support/wait.ts'
+import { Lab, type CwResult } from './lab/lab.ts'
+
+const ROLES = ['homestead', 'homer', 'ralf', 'ellis', 'sprout', 'bono'] as const
+const DOMAIN = 'ims.test'
+
+/** A deployment file for hosts that are called by their roles; `spare` has none. */
+function deploymentFile(lab: Lab): string {
+  const nodes = lab.hosts.map(host => {
+    const roles = host.name === 'spare' ? '' : `\n    roles: [${host.name.replace(/-\d+$/, '')}]`
+    return `  - name: ${host.name}\n    address: ${host.address}${roles}`
+  })
+  return [
+    'name: lab',
+    `domain: ${DOMAIN}`,
+    'ssh:',
+    '  user: ops',
+    `  identity_file: ${lab.sshKey}`,
+    `  known_hosts: ${lab.knownHosts}`,
+    'settings:',
+    '  reg_max_expires: 600',
+    'secrets:',
+    '  signup_key: { env: SIGNUP_KEY }',
+    'nodes:',
+    ...nodes,
+    '',
+  ].join('\n')
+}
+
+describe('six clean hosts and a spare', () => {
+  let lab: Lab
+  const cw = (...args: string[]): Promise<CwResult> =>
+    lab.cw(args, { env: { SIGNUP_KEY: 'hunter2 $(touch /pwned)' }, patienceMs: 600_000 })
+  const told = ({ stdout, stderr }: CwResult): string => `${stdout}\n${stderr}`
+  beforeAll(async () => {
+    lab = await Lab.start({ hosts: [...ROLES.map(role => ({ name: `${role}-1` })), { name: 'spare' }] })
+    writeFileSync(join(lab.home, 'cw.yaml'), deploymentFile(lab))
+  })
+  afterAll(async () => {
+    await lab.close()
+  })
+
+  test('a dry run says what there is to do, keeps secrets, and changes nothing', async () => {
+    const run = await cw('deploy', '--dry-run')
+
+    expect(run.code, told(run)).toBe(3)
+    expect(run.stdout).toContain('install release')
+    expect(run.stdout).toContain('found the etcd cluster with 4 other voters')
+    expect(run.stdout).toContain('+signup_key=<redacted>')
+    expect(told(run)).not.toContain('hunter2')
+    for (const host of lab.hosts) {
+      expect(await host.must('ls -d /opt/clearwater /etc/clearwater 2>/dev/null || echo none')).toBe('none\n')
+    }
+  })
+
+  test('cw deploy makes a deployment of them', { timeout: 600_000 }, async () => {
+    const run = await cw('deploy', '--yes')
+
+    expect(run.code, told(run)).toBe(0)
+    for (const host of lab.hosts) {
+      const units = await host.must(
+        'systemctl list-units --plain --no-legend "clearwater-*" | cut -d" " -f1,3',
+      )
+      const role = host.name.replace(/-\d+$/, '')
+      if (role !== 'spare') expect(units).toContain(`clearwater-${role}.service`)
+      expect(units).toContain('clearwater-config-manager.service')
+      expect(await host.must('systemctl is-system-running')).toBe('running\n')
+      expect(await host.must('cat /etc/clearwater/shared_config', { sudo: true })).toContain(
+        'reg_max_expires=600',
+      )
+      expect(await host.must(`getent hosts hs.${DOMAIN}`)).toContain(lab.host('homestead-1').address)
+      expect((await host.run('ls /pwned')).code).not.toBe(0)
+    }
+  })
+
+  test('its journal tells what was done, here and in etcd', async () => {
+    const run = await cw('history', '--json')
+    const { operations } = (
+      JSON.parse(run.stdout) as { result: { operations: { outcome: string; id: string }[] } }
+    ).result
+
+    expect(operations).toMatchObject([{ operation: 'deploy', outcome: 'done' }])
+    const [operation] = operations
+    const inEtcd = await lab
+      .host('homestead-1')
+      .must(
+        `ETCDCTL_API=3 etcdctl --endpoints http://${lab.host('homestead-1').address}:4000 get --prefix /clearwater/operations/journal/${operation?.id ?? ''}/ --print-value-only`,
+      )
+    expect(inEtcd).toContain('"event":"operation.ended"')
+  })
+
+  test('a second deploy finds nothing to do', async () => {
+    const run = await cw('deploy', '--yes')
+    expect(run, told(run)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+
+    const dry = await cw('deploy', '--dry-run')
+    expect(dry, told(dry)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+  })
+
+  test('a hand-edited file is told of and left alone, until its overwriting is asked for', async () => {
+    const host = lab.host('sprout-1')
+    await host.must('echo "# by hand" >> /etc/clearwater/local_config', { sudo: true })
+
+    const run = await cw('deploy', '--yes')
+    expect(run.code, told(run)).toBe(8)
+    expect(run.stderr).toContain('sprout-1: /etc/clearwater/local_config is edited by hand')
+    expect(await host.must('cat /etc/clearwater/local_config')).toContain('# by hand')
+
+    const forced = await cw('deploy', '--yes', '--overwrite-drift')
+    expect(forced.code, told(forced)).toBe(0)
+    expect(await host.must('cat /etc/clearwater/local_config')).not.toContain('# by hand')
+    expect(await host.must('cat /etc/clearwater/local_config.kept-*')).toContain('# by hand')
+  })
+
+  test('a host that is off is told; the others are seen to', async () => {
+    await lab.host('ralf-1').kill()
+    const run = await cw('deploy', '--yes')
+
+    expect(run.code, told(run)).toBe(5)
+    expect(run.stderr).toContain('ralf-1')
+    await lab.host('ralf-1').boot()
+    const again = await cw('deploy', '--yes')
+    expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+  })
+
+  test('cw destroy takes it all away again, and asks for the name', { timeout: 600_000 }, async () => {
+    const refused = await cw('destroy', '--confirm', 'another')
+    expect(refused.code, told(refused)).toBe(8)
+
+    const run = await cw('destroy', '--confirm', 'lab')
+    expect(run.code, told(run)).toBe(0)
+    for (const host of lab.hosts) {
+      expect(await host.must('systemctl list-units --plain --no-legend "clearwater-*"')).toBe('')
+      const left =
+        'ls -d /etc/clearwater /var/lib/clearwater /opt/clearwater /usr/bin/cw 2>/dev/null || echo none'
+      expect(await host.must(left)).toBe('none\n')
+      expect(await host.must('grep -c clearwater /etc/hosts || true')).toBe('0\n')
+    }
+  })
+
+  test('killed half-way, it is resumed from where it was', { timeout: 900_000 }, async () => {
+    const child = lab.startCw(['deploy', '--yes'], { env: { SIGNUP_KEY: 'hunter2' } })
+    await waitUntil('etcd to be on its way', () => child.stderr.includes('etcd/packages'), 300_000)
+    child.signal('SIGKILL')
+    await child.exited
+
+    const run = await cw('resume', '--yes')
+    expect(run.code, told(run)).toBe(0)
+    const again = await cw('deploy', '--yes')
+    expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+    const folder = join(lab.home, '.local/state/clearwater/lab/operations')
+    expect(readFileSync(join(folder, `${(await lastOperation(cw)).id}.jsonl`), 'utf8')).toContain(
+      'operation.resumed',
+    )
+  })
+})
+
+async function lastOperation(cw: (...args: string[]) => Promise<CwResult>): Promise<{ readonly id: string }> {
+  const { stdout } = await cw('history', '--json', '--local')
+  const [last] = (JSON.parse(stdout) as { result: { operations: { id: string }[] } }).result.operations
+  if (last === undefined) throw new Error('there is no operation')
+  return last
+}
