@@ -42,6 +42,14 @@ test('a silent log keeps nothing, and a secret never reaches one', () => {
   expect(lines[0]).not.toContain('tiger')
 })
 
+test('an error is told with its message', () => {
+  const { lines, destination } = collecting()
+
+  openLog('warn', {}, destination).error('it failed', { error: new Error('no space left') })
+
+  expect(lines[0]).toContain('no space left')
+})
+
 test('a log file goes on under its name after it was moved away', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cw-log-'))
   try {

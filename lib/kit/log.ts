@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { pino, stdSerializers } from 'pino'
 
 /** What an entry is about, beside its sentence: the call's identity, an address, counts. Never a secret. */
 export type LogFields = Readonly<Record<string, unknown>>
@@ -34,7 +34,7 @@ export function openLog(level: LogLevel, fields: LogFields = {}, destination?: L
   const threshold = { rank: RANKS[level] }
   const logger = pino(
     // The threshold decides: a child of pino keeps the level it was born with.
-    { level: 'debug', base: fields, redact: SECRET_PATHS },
+    { level: 'debug', base: fields, redact: SECRET_PATHS, serializers: { error: stdSerializers.err } },
     destination ?? pino.destination({ fd: 2, sync: true }),
   )
   return { ...fromPino(logger, threshold), setLevel: next => (threshold.rank = RANKS[next]) }
