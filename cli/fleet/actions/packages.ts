@@ -11,7 +11,7 @@ export interface PackagesChange extends ChangeBase {
 
 /**
  * Installs without starting anything: what a package would run by itself is not configured yet. A host's own policy
- * is left alone.
+ * is left alone. A mirror that stalls costs two minutes and a line: the lists that are there may well do.
  */
 const INSTALL = String.raw`
 policy=$1; shift
@@ -21,8 +21,9 @@ if [ ! -e "$policy" ]; then
   trap 'exit 130' HUP INT TERM
 fi
 DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND
-apt-get -q -o DPkg::Lock::Timeout=300 update || echo 'cw: the package lists could not be renewed' >&2
-apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold \
+timeout -k 10 120 apt-get -q -o DPkg::Lock::Timeout=60 -o Acquire::http::Timeout=20 -o Acquire::Retries=2 update ||
+  echo 'cw: the package lists could not be renewed' >&2
+apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::http::Timeout=20 -o Acquire::Retries=2 -o Dpkg::Options::=--force-confold \
   install --no-install-recommends "$@"
 `
 
