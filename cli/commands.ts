@@ -19,6 +19,7 @@ import History from './commands/history.ts'
 import Init from './commands/init.ts'
 import Resume from './commands/resume.ts'
 import Status from './commands/status.ts'
+import Check from './commands/check.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -49,6 +50,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   init: Init,
   resume: Resume,
   status: Status,
+  check: Check,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,

@@ -1,19 +1,20 @@
 import { Flags } from '@oclif/core'
 import { CwError } from '../../lib/kit/errors.ts'
-import { CwCommand } from '../command.ts'
 import type { DeploymentStatus, StatusRequest } from '../operations/status/status.ts'
 import { paintFor } from '../render/error-text.ts'
 import { printEvent, type Outcome } from '../render/report.ts'
 import { formatStatus, redrawn } from '../render/status.ts'
 import { deploymentFlag } from './deployment-flag.ts'
+import { FleetCommand, fleetFlags } from './fleet-command.ts'
 
-export default class Status extends CwCommand {
+export default class Status extends FleetCommand {
   static override summary = 'Show how a deployment is: serving, redundant, in sync, and what to do next.'
   static override description = `Looks at every node at once and changes nothing. A node that does not answer in time is told as unreachable.
 Ends with 4 if the deployment does not serve calls, with 7 if no node can be reached.`
   static override examples = ['<%= config.bin %> status', '<%= config.bin %> status --watch']
   static override flags = {
     ...deploymentFlag,
+    ...fleetFlags,
     watch: Flags.boolean({ char: 'w', summary: 'Show it again and again, until Ctrl-C.' }),
     interval: Flags.integer({
       summary: 'With --watch: seconds between two looks.',
@@ -37,7 +38,8 @@ Ends with 4 if the deployment does not serve calls, with 7 if no node can be rea
     ])
     const deployment = await loadDeployment(flags.file)
     const deadlineMs = flags.timeout === undefined ? defaultDeadlineMs(deployment) : flags.timeout * 1000
-    const request = { deployment, deadlineMs, signal: this.interruption }
+    const fleet = this.fleetOptions(flags)
+    const request = { deployment, deadlineMs, fleet, signal: this.interruption }
     if (flags.watch) return this.#watch(request, flags.interval * 1000)
     const status = await deploymentStatus(request)
     const error = errorOf(status)

@@ -99,12 +99,8 @@ describe('a look at a node', () => {
   })
 
   test('fails where the answer is cut short', async () => {
-    const shell = localShell(root)
-    const cut = {
-      ...shell,
-      node: 'n1',
-      script: async () => ({ code: 0, stdout: 'cw-fact time 1\n', stderr: '' }),
-    }
+    const script = async () => ({ code: 0, stdout: 'cw-fact time 1\n', stderr: '' })
+    const cut = { node: 'n1', script } as unknown as NodeShell
 
     await expect(lookAt(cut, { address: ADDRESS }, [], OPTIONS)).rejects.toMatchObject({
       code: 'COMMAND_FAILED',

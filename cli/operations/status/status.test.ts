@@ -6,8 +6,9 @@ import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { NodeShell, RunResult } from '../../fleet/ssh/shell.ts'
 import { formatStatus } from '../../render/status.ts'
+import type { Shells } from '../shells.ts'
 import { deploymentOf } from '../testing/deployment.ts'
-import { deploymentStatus, watchDeployment, type DeploymentStatus, type Shells } from './status.ts'
+import { deploymentStatus, watchDeployment, type DeploymentStatus } from './status.ts'
 
 /** What a fake node answers with: whole, bare, gone; or which of its daemons is in which state. */
 type Fake = 'well' | 'bare' | 'gone' | Readonly<Record<string, string>>
@@ -29,6 +30,7 @@ async function statusOf(
   return deploymentStatus({
     deployment,
     deadlineMs: 5_000,
+    fleet: {},
     signal: new AbortController().signal,
     open: () => shellsOf(deployment, fakes),
     configuration: async () => IN_SYNC,
@@ -117,6 +119,7 @@ describe('the status of a deployment', () => {
     const status = await deploymentStatus({
       deployment: deploymentOf({ 'bono-1': ['bono'] }),
       deadlineMs: 50,
+      fleet: {},
       signal: new AbortController().signal,
       open: () => ({
         shell: name => fakeShell(SMALL, name, 'gone'),
@@ -162,6 +165,7 @@ describe('200 nodes', () => {
     const request = {
       deployment: many,
       deadlineMs: 5_000,
+      fleet: {},
       signal: stop.signal,
       open: () => shellsOf(many, { 'n-7': 'gone' }),
       configuration: async () => IN_SYNC,

@@ -3,10 +3,10 @@ import { daemonsOf } from '../../../lib/config/deployment/daemons.ts'
 import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { connectEtcd } from '../../fleet/etcd.ts'
-import { Fleet } from '../../fleet/fleet.ts'
+import { Fleet, type FleetOptions } from '../../fleet/fleet.ts'
 import { journalFolder, readOperations, type OperationRecord } from '../../fleet/journal.ts'
-import type { NodeShell } from '../../fleet/ssh/shell.ts'
 import { compareConfiguration } from '../config/diff.ts'
+import type { Shells } from '../shells.ts'
 import { judge, type ConfigurationSeen, type Judged, type NodeSeen } from './judge.ts'
 import { lookAt } from './look.ts'
 import { nextStep, type NextStep } from './next-step.ts'
@@ -20,17 +20,13 @@ export interface DeploymentStatus extends Judged {
   readonly next: NextStep
 }
 
-/** Shells of nodes by name: a fleet over SSH, or what a test has. */
-export interface Shells extends AsyncDisposable {
-  shell(name: string): NodeShell
-}
-
 export interface StatusRequest {
   readonly deployment: Deployment
   /** Nodes that have not answered by then are told as unreachable, in milliseconds. */
   readonly deadlineMs: number
   readonly signal: AbortSignal
-  readonly open?: (nodes: readonly DeploymentNode[], deadlineMs: number) => Shells
+  readonly fleet: FleetOptions
+  readonly open?: () => Shells
   /** What etcd and the nodes say of the configuration; over SSH unless a test says it. */
   readonly configuration?: () => Promise<ConfigurationSeen>
 }
@@ -62,12 +58,9 @@ export async function* watchDeployment(request: WatchRequest): AsyncGenerator<De
   }
 }
 
-function openShells({ deployment, deadlineMs, open = overSsh }: StatusRequest): Shells {
-  return open(deployment.nodes, deadlineMs)
-}
-
-function overSsh(nodes: readonly DeploymentNode[], deadlineMs: number): Shells {
-  return new Fleet(nodes, { timing: { connectMs: deadlineMs, handshakeMs: deadlineMs } })
+function openShells({ deployment, deadlineMs, fleet, open }: StatusRequest): Shells {
+  if (open !== undefined) return open()
+  return new Fleet(deployment.nodes, { ...fleet, timing: { connectMs: deadlineMs, handshakeMs: deadlineMs } })
 }
 
 async function lookOnce(request: StatusRequest, shells: Shells): Promise<DeploymentStatus> {
