@@ -306,7 +306,7 @@ describe('carrying out a plan', () => {
       expect(fake.host('a').read('/etc/clearwater/local_config')).toBe(fake.localConfig)
       const kept = execFileSync('sh', [
         '-c',
-        'cat "$1".kept-*',
+        'cat "$1".*.dpkg-old',
         'sh',
         join(fake.host('a').root, 'etc/clearwater/local_config'),
       ])

@@ -32,19 +32,23 @@ function deploymentFile(lab: Lab): string {
 
 describe('six clean hosts and a spare', () => {
   let lab: Lab
+  let release: string
+  const deploy = (...args: string[]): Promise<CwResult> => cw('deploy', '--release', release, ...args)
   const cw = (...args: string[]): Promise<CwResult> =>
     lab.cw(args, { env: { SIGNUP_KEY: 'hunter2 $(touch /pwned)' }, patienceMs: 600_000 })
   const told = ({ stdout, stderr }: CwResult): string => `${stdout}\n${stderr}`
   beforeAll(async () => {
     lab = await Lab.start({ hosts: [...ROLES.map(role => ({ name: `${role}-1` })), { name: 'spare' }] })
     writeFileSync(join(lab.home, 'cw.yaml'), deploymentFile(lab))
+    const bundle = await lab.cw(['bundle', '--json'])
+    release = (JSON.parse(bundle.stdout) as { result: { file: string } }).result.file
   })
   afterAll(async () => {
     await lab.close()
   })
 
   test('a dry run says what there is to do, keeps secrets, and changes nothing', async () => {
-    const run = await cw('deploy', '--dry-run')
+    const run = await deploy('--dry-run')
 
     expect(run.code, told(run)).toBe(3)
     expect(run.stdout).toContain('install release')
@@ -57,7 +61,7 @@ describe('six clean hosts and a spare', () => {
   })
 
   test('cw deploy makes a deployment of them', { timeout: 600_000 }, async () => {
-    const run = await cw('deploy', '--yes')
+    const run = await deploy('--yes')
 
     expect(run.code, told(run)).toBe(0)
     for (const host of lab.hosts) {
@@ -93,10 +97,10 @@ describe('six clean hosts and a spare', () => {
   })
 
   test('a second deploy finds nothing to do', async () => {
-    const run = await cw('deploy', '--yes')
+    const run = await deploy('--yes')
     expect(run, told(run)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
 
-    const dry = await cw('deploy', '--dry-run')
+    const dry = await deploy('--dry-run')
     expect(dry, told(dry)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
   })
 
@@ -104,25 +108,25 @@ describe('six clean hosts and a spare', () => {
     const host = lab.host('sprout-1')
     await host.must('echo "# by hand" >> /etc/clearwater/local_config', { sudo: true })
 
-    const run = await cw('deploy', '--yes')
+    const run = await deploy('--yes')
     expect(run.code, told(run)).toBe(8)
     expect(run.stderr).toContain('sprout-1: /etc/clearwater/local_config is edited by hand')
     expect(await host.must('cat /etc/clearwater/local_config')).toContain('# by hand')
 
-    const forced = await cw('deploy', '--yes', '--overwrite-drift')
+    const forced = await deploy('--yes', '--overwrite-drift')
     expect(forced.code, told(forced)).toBe(0)
     expect(await host.must('cat /etc/clearwater/local_config')).not.toContain('# by hand')
-    expect(await host.must('cat /etc/clearwater/local_config.kept-*')).toContain('# by hand')
+    expect(await host.must('cat /etc/clearwater/local_config.*.dpkg-old')).toContain('# by hand')
   })
 
   test('a host that is off is told; the others are seen to', async () => {
     await lab.host('ralf-1').kill()
-    const run = await cw('deploy', '--yes')
+    const run = await deploy('--yes')
 
     expect(run.code, told(run)).toBe(5)
     expect(run.stderr).toContain('ralf-1')
     await lab.host('ralf-1').boot()
-    const again = await cw('deploy', '--yes')
+    const again = await deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
   })
 
@@ -142,14 +146,20 @@ describe('six clean hosts and a spare', () => {
   })
 
   test('killed half-way, it is resumed from where it was', { timeout: 900_000 }, async () => {
-    const child = lab.startCw(['deploy', '--yes'], { env: { SIGNUP_KEY: 'hunter2' } })
-    await waitUntil('etcd to be on its way', () => child.stderr.includes('etcd/packages'), 300_000)
+    const child = lab.startCw(['deploy', '--yes', '--release', release], { env: { SIGNUP_KEY: 'hunter2' } })
+    await waitUntil(
+      'etcd to be on its way',
+      () => {
+        return child.exit !== undefined || child.stderr.includes('etcd/membership')
+      },
+      300_000,
+    )
     child.signal('SIGKILL')
     await child.exited
 
     const run = await cw('resume', '--yes')
     expect(run.code, told(run)).toBe(0)
-    const again = await cw('deploy', '--yes')
+    const again = await deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
     const folder = join(lab.home, '.local/state/clearwater/lab/operations')
     expect(readFileSync(join(folder, `${(await lastOperation(cw)).id}.jsonl`), 'utf8')).toContain(

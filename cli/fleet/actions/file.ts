@@ -74,11 +74,12 @@ export const file = action<Params, FileChange>({
   announced: announceFile,
 })
 
+/** Folders that are read whole, like those of logrotate and dnsmasq, pass over copies that are called so. */
+const KEEP = 'cp -p "$1" "$1.$(date +%Y%m%dT%H%M%S).dpkg-old"'
+
 export async function writeFile(change: FileChange, { shell, signal, content }: Tools): Promise<void> {
   if (change.drift !== undefined) {
-    await mustScript(shell, `keeping ${change.path} aside`, 'cp -p "$1" "$1.kept-$(date +%Y%m%dT%H%M%S)"', [
-      change.path,
-    ])
+    await mustScript(shell, `keeping ${change.path} aside`, KEEP, [change.path], { sudo: true, signal })
   }
   await shell.write(change.path, content(change.sha256), {
     mode: Number.parseInt(change.mode, 8),
