@@ -75,7 +75,8 @@ function plainCriteria(text: string): readonly string[] | undefined {
   if (known !== undefined) return known.criteria
   const document = parseXml(`<ServiceProfile>${text}</ServiceProfile>`)
   const profile = document.ok ? profileOf(document.root) : undefined
-  const criteria = profile?.identities.length === 0 ? profile.filterCriteria : undefined
+  const isPlain = profile?.identities.length === 0 && profile.sharedSets === undefined
+  const criteria = isPlain ? profile.filterCriteria : undefined
   sharedCriteria.set(text, { criteria })
   return criteria
 }
@@ -116,10 +117,21 @@ export function impuFromText(text: string): Impu {
 }
 
 function profileOf(element: Element): ServiceProfile {
+  const sharedSets = sharedSetsOf(element)
   return {
     identities: childrenNamed(element, 'PublicIdentity').flatMap(child => identityOf(child) ?? []),
     filterCriteria: childrenNamed(element, 'InitialFilterCriteria').map(formatPlain),
+    ...(sharedSets.length === 0 ? {} : { sharedSets }),
   }
+}
+
+function sharedSetsOf(profile: Element): number[] {
+  const extension = childNamed(profile, 'Extension')
+  if (extension === undefined) return []
+  return childrenNamed(extension, 'SharedIFCSetID')
+    .map(textOf)
+    .filter(text => /^\d{1,10}$/.test(text))
+    .map(Number)
 }
 
 function identityOf(element: Element): PublicIdentity | undefined {
@@ -144,7 +156,9 @@ function wildcardOf(element: Element): string | undefined {
 
 function formatProfile(profile: ServiceProfile): string {
   const identities = profile.identities.map(formatIdentity).join('')
-  return `<ServiceProfile>${identities}${profile.filterCriteria.join('')}</ServiceProfile>`
+  const shared = (profile.sharedSets ?? []).map(id => `<SharedIFCSetID>${id}</SharedIFCSetID>`).join('')
+  const extension = shared === '' ? '' : `<Extension>${shared}</Extension>`
+  return `<ServiceProfile>${identities}${profile.filterCriteria.join('')}${extension}</ServiceProfile>`
 }
 
 function formatIdentity(identity: PublicIdentity): string {

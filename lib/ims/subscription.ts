@@ -10,6 +10,8 @@ export interface ServiceProfile {
   readonly identities: readonly PublicIdentity[]
   /** The `InitialFilterCriteria` elements as XML text, in document order; evaluated by the S-CSCF. */
   readonly filterCriteria: readonly string[]
+  /** Sets of criteria kept on the nodes that count for this profile too (`SharedIFCSetID`). */
+  readonly sharedSets?: readonly number[]
 }
 
 export interface PublicIdentity {

@@ -1,0 +1,36 @@
+import { RE2JS } from 're2js'
+
+/** A regular expression of a criterion. */
+export interface Pattern {
+  /** Whether it is found anywhere in the text. */
+  found(text: string): boolean
+}
+
+const MAX_LENGTH = 1000
+/** Instructions of the compiled expression: with the text's length they bound what a search may cost. */
+const MAX_PROGRAM = 1000
+const MAX_TEXT = 8192
+
+/**
+ * Compiles an expression as criteria have them: Perl's language, searched for anywhere.
+ *
+ * It is the subscriber store's, so it may be meant badly: the engine's time is linear in the text, and expressions that
+ * only backtracking can do (look-around, back-references) or that are very large are refused. Of a text only the
+ * first 8192 characters are looked at.
+ *
+ * @returns undefined if it is no expression or is refused
+ */
+export function compilePattern(
+  expression: string,
+  options: { ignoreCase?: boolean } = {},
+): Pattern | undefined {
+  if (expression.length > MAX_LENGTH) return undefined
+  try {
+    const compiled = RE2JS.compile(expression, options.ignoreCase === true ? RE2JS.CASE_INSENSITIVE : 0)
+    if (compiled.programSize() > MAX_PROGRAM) return undefined
+    return { found: text => compiled.test(text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text) }
+  } catch {
+    // Its exceptions say what is wrong with the expression, and nothing else throws there.
+    return undefined
+  }
+}
