@@ -5,8 +5,8 @@ import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
 import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
 import { DEFAULT_SETTINGS, settingsOf, type Settings } from '../../lib/config/settings.ts'
 import { entriesOf } from '../../lib/config/value.ts'
-import { HostsFile, withKnownNames, type KnownNames } from '../../lib/dns/known-names.ts'
-import { dnsServers } from '../../lib/dns/queries.ts'
+import type { KnownNames } from '../../lib/dns/known-names.ts'
+import { machineDns } from '../../lib/dns/machine-dns.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import { seconds, type Duration } from '../../lib/kit/clock.ts'
@@ -108,7 +108,7 @@ function withSproutAt(host: string, sproutHostname: string, ports: DaemonPorts, 
     [`bgcf.${sproutHostname}`, at(ports.bgcf)],
     [`scscf.${sproutHostname}`, at(ports.scscf)],
   ])
-  return withKnownHosts(known, new SipResolver({ family: isIPv6(address) ? 6 : 4 }))
+  return withKnownHosts(known, new SipResolver({ family: isIPv6(address) ? 6 : 4, dns: machineDns() }))
 }
 
 /** What a node's files leave open. */
@@ -143,7 +143,6 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
   }
   const upstreamPort = port('upstream_port', usual.icscf)
   const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
-  const hosts = new HostsFile()
   return {
     dataDir,
     homeDomains: [domain, ...listOf(values.get('additional_home_domains')).map(each => each.toLowerCase())],
@@ -161,7 +160,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     trustedPeers: listOf(values.get('trusted_peers')),
     resolver: new SipResolver({
       family: isIPv6(address) ? 6 : 4,
-      dns: withKnownNames(name => names(name) ?? hosts.find(name), dnsServers(servers)),
+      dns: machineDns({ servers, names }),
       // Where there is no zone, no SRV record tells them.
       usualPorts: new Map([
         [`icscf.${sproutHostname}`, ports.icscf],

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import { sproutHostnameOf, scscfUriOf } from '../../lib/config/names.ts'
 import { portsAt, type CorePorts } from '../../lib/config/ports.ts'
 import { DEFAULT_SETTINGS } from '../../lib/config/settings.ts'
+import { machineDns } from '../../lib/dns/machine-dns.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { addMonitoringRoutes } from '../../lib/http/monitoring.ts'
 import type { HttpServer } from '../../lib/http/server.ts'
@@ -150,7 +151,7 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
 /** Sprout, then bono: the door for phones opens when everything behind it is there. */
 async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise<void> {
   const { options, ports, inner, sproutHostname, clock, log, environment, opened } = base
-  const resolver = new SipResolver({ family: isIPv6(inner) ? 6 : 4 })
+  const resolver = new SipResolver({ family: isIPv6(inner) ? 6 : 4, dns: machineDns() })
   const around = { clock, log, resolver, net: new LocalNet() }
   const node = { homeDomains: [options.domain] as const, localHost: uriHost(inner) }
 

@@ -1,6 +1,14 @@
-import { Resolver as DnsResolver } from 'node:dns/promises'
+/** What a name has, as records of one type. */
+export interface Records {
+  readonly A: string
+  readonly AAAA: string
+  readonly SRV: SrvRecord
+  readonly NAPTR: NaptrRecord
+}
 
-/** The part of DNS that locating a SIP server takes; the world's edge in a test. */
+export type RecordType = keyof Records
+
+/** The part of DNS that locating a server takes; the world's edge in a test. */
 export interface DnsQueries {
   resolve4(name: string): Promise<readonly string[]>
   resolve6(name: string): Promise<readonly string[]>
@@ -18,14 +26,8 @@ export interface SrvRecord {
 export interface NaptrRecord {
   readonly flags: string
   readonly service: string
+  readonly regexp: string
   readonly replacement: string
   readonly order: number
   readonly preference: number
-}
-
-/** Asks these servers, in turn when one does not answer; without any, those of the machine. */
-export function dnsServers(servers: readonly string[] = []): DnsQueries {
-  const resolver = new DnsResolver({ timeout: 1000, tries: 2 })
-  if (servers.length > 0) resolver.setServers(servers)
-  return resolver
 }

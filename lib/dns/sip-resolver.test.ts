@@ -41,6 +41,7 @@ const srv = (name: string, port: number, priority = 1, weight = 0): Srv => ({ na
 const naptr = (service: string, replacement: string, order = 1, preference = 1, flags = 'S'): Naptr => ({
   flags,
   service,
+  regexp: '',
   replacement,
   order,
   preference,
@@ -212,6 +213,39 @@ describe('several records', () => {
     expect(targets).toHaveLength(5)
     expect(asked).toHaveLength(6)
     expect((await resolve('sip:h:1', { a: { h: Object.values(a).flat() } })).targets).toHaveLength(5)
+  })
+})
+
+describe('targets to be avoided', () => {
+  const a = Object.fromEntries('abcdefgh'.split('').map((name, i) => [name, [`192.0.2.${i}`]]))
+  const bad = new Set(['192.0.2.0', '192.0.2.1'])
+
+  async function addresses(zone: Zone, text: string): Promise<readonly string[]> {
+    const { dns } = serving(zone)
+    const uri = parseUri(text)
+    if (uri?.kind !== 'sip') throw new Error(text)
+    const resolver = new SipResolver({ family: 4, random: () => 0.5, dns })
+    return (await resolver.resolve(uri, target => bad.has(target.address))).map(({ address }) => address)
+  }
+
+  test('come after all others, whatever their priority', async () => {
+    const zone = { a, srv: { '_sip._tcp.h': [srv('a', 5060, 1), srv('c', 5060, 2), srv('d', 5060, 3)] } }
+
+    expect(await addresses(zone, 'sip:h;transport=tcp')).toEqual(['192.0.2.2', '192.0.2.3', '192.0.2.0'])
+  })
+
+  test('give their places to further hosts', async () => {
+    const zone = { a, srv: { '_sip._tcp.h': 'abcdefgh'.split('').map((name, i) => srv(name, 5060, i)) } }
+
+    expect(await addresses(zone, 'sip:h;transport=tcp')).toEqual(
+      [2, 3, 4, 5, 6].map(host => `192.0.2.${host}`),
+    )
+  })
+
+  test('are used when there are no others', async () => {
+    const zone = { a: { h: ['192.0.2.0', '192.0.2.1'] } }
+
+    expect((await addresses(zone, 'sip:h:5060')).toSorted()).toEqual(['192.0.2.0', '192.0.2.1'])
   })
 })
 

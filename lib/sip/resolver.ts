@@ -8,7 +8,12 @@ export interface Target {
   readonly port: number
 }
 
-/** Finds where a SIP URI leads, best first; an empty list if nowhere. Never rejects. */
+/** Finds where SIP URIs lead. */
 export interface Resolver {
-  resolve(uri: SipUri): Promise<readonly Target[]>
+  /**
+   * Best first; an empty list if nowhere. Never rejects.
+   *
+   * @param isAvoided targets that are only worth a try when no others are left
+   */
+  resolve(uri: SipUri, isAvoided?: (target: Target) => boolean): Promise<readonly Target[]>
 }
