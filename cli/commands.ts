@@ -11,6 +11,7 @@ import ConfigUnset from './commands/config/unset.ts'
 import ConfigCheck from './commands/config/check.ts'
 import ConfigExplain from './commands/config/explain.ts'
 import ConfigSchema from './commands/config/schema.ts'
+import Check from './commands/check.ts'
 import Daemon from './commands/daemon.ts'
 import Deploy from './commands/deploy.ts'
 import Destroy from './commands/destroy.ts'
@@ -19,7 +20,6 @@ import History from './commands/history.ts'
 import Init from './commands/init.ts'
 import Resume from './commands/resume.ts'
 import Status from './commands/status.ts'
-import Check from './commands/check.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -27,6 +27,7 @@ import UserImport from './commands/user/import.ts'
 import UserList from './commands/user/list.ts'
 import UserShow from './commands/user/show.ts'
 import UserUpdate from './commands/user/update.ts'
+import Verify from './commands/verify.ts'
 
 /** Every command by its name; what a command needs for its work it imports when it runs. */
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
@@ -42,6 +43,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'config:check': ConfigCheck,
   'config:explain': ConfigExplain,
   'config:schema': ConfigSchema,
+  check: Check,
   daemon: Daemon,
   deploy: Deploy,
   destroy: Destroy,
@@ -50,7 +52,6 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   init: Init,
   resume: Resume,
   status: Status,
-  check: Check,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
@@ -58,4 +59,5 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'user:list': UserList,
   'user:show': UserShow,
   'user:update': UserUpdate,
+  verify: Verify,
 }

@@ -107,6 +107,7 @@ export class FakeHomesteadProv implements AsyncDisposable {
       ([impi = '', irs = '']) => this.#associate(impi, irs),
     ],
     [/^POST \/irs$/, () => this.#newSet()],
+    [/^GET \/irs\/([^/]+)\/public_ids$/, ([irs = '']) => this.#publicIdsOf(irs)],
     [/^DELETE \/irs\/([^/]+)$/, ([irs = '']) => this.#deleteSet(irs)],
     [/^POST \/irs\/([^/]+)\/service_profiles$/, ([irs = '']) => this.#newProfile(irs)],
     [
@@ -205,6 +206,12 @@ export class FakeHomesteadProv implements AsyncDisposable {
     for (const [sp, profile] of this.profiles) if (profile.irs === irs) this.profiles.delete(sp)
     for (const each of this.privates.values()) each.irs.delete(irs)
     return { status: this.sets.delete(irs) ? 200 : 204 }
+  }
+
+  #publicIdsOf(irs: string): Reply {
+    if (!this.sets.has(irs)) return NOT_FOUND
+    const profiles = [...this.profiles.values()].filter(profile => profile.irs === irs)
+    return json({ public_ids: profiles.flatMap(profile => [...profile.publicIds]) })
   }
 
   #newProfile(irs: string): Reply {

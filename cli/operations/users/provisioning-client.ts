@@ -131,6 +131,13 @@ export class ProvisioningClient implements AsyncDisposable {
     return ids.map(id => `/irs/${encodeURIComponent(id)}` as ResourcePath)
   }
 
+  /** The public ids of an implicit registration set; none if it does not exist. */
+  async publicIdsOf(irs: ResourcePath): Promise<readonly string[]> {
+    const path = `${irs}/public_ids`
+    const answer = await this.#call({ method: 'GET', path, expect: [200, 404] })
+    return answer.status === 404 ? [] : stringsOf(this.#json(answer, path), 'public_ids')
+  }
+
   async createServiceProfile(irs: ResourcePath): Promise<ResourcePath> {
     return this.#create(`${irs}/service_profiles`)
   }
