@@ -1,4 +1,4 @@
-import { HttpClient, type ClientRequest } from '../http/client.ts'
+import { HttpClient, type ClientRequest, type HttpServers } from '../http/client.ts'
 import { encodePathPart } from '../http/message.ts'
 import { millis, type Duration } from '../kit/clock.ts'
 import type {
@@ -20,6 +20,8 @@ export interface HttpHomesteadOptions {
   readonly origin: string
   readonly timeout?: Duration
   readonly connectTimeout?: Duration
+  /** How the servers of a cluster are found; absent: the origin is one. */
+  readonly servers?: HttpServers
 }
 
 const TIMEOUT = millis(500)
@@ -34,6 +36,7 @@ export class HttpHomestead implements Homestead {
       origin: options.origin,
       timeout: options.timeout ?? TIMEOUT,
       connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
+      ...(options.servers === undefined ? {} : { servers: options.servers }),
     })
   }
 
