@@ -1,7 +1,16 @@
 // Bundles the command and the daemons behind it into dist/: one entry, code split where an import is lazy.
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
 import { ROOT } from './runtime.mjs'
 
 export const ENTRY = 'dist/main.js'
@@ -55,13 +64,29 @@ export async function buildIfChanged() {
   return true
 }
 
+/** First what entries import, then the entries, then what no longer belongs: the bundle is whole at each moment. */
 function swapIn(fresh) {
   const dist = join(ROOT, 'dist')
-  const old = readdirSync(dist).filter(name => !name.startsWith('.new-'))
-  for (const name of old) rmSync(join(dist, name), { recursive: true, force: true })
-  for (const name of readdirSync(fresh)) renameSync(join(fresh, name), join(dist, name))
+  const made = filesUnder(fresh)
+  for (const file of made.toSorted((a, b) => depth(b) - depth(a))) {
+    mkdirSync(dirname(join(dist, file)), { recursive: true })
+    renameSync(join(fresh, file), join(dist, file))
+  }
   rmSync(fresh, { recursive: true })
+  const kept = new Set(made)
+  for (const file of filesUnder(dist)) {
+    if (!file.startsWith('.new-') && !kept.has(file)) rmSync(join(dist, file), { force: true })
+  }
 }
+
+function filesUnder(folder) {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter(entry => entry.isFile())
+    .map(entry => relative(folder, join(entry.parentPath, entry.name)))
+}
+
+const depth = file => file.split(sep).length
 
 /** Names, sizes and times of all sources: cheap, and different after any edit or checkout. */
 function fingerprint() {

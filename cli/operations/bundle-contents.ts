@@ -29,6 +29,9 @@ export const MANIFEST = 'manifest.json'
 const RUNTIME = 'runtime/bin/node'
 const EXECUTABLE: readonly string[] = ['bin/cw', RUNTIME]
 
+/** What it would not start without. */
+const NEEDED = ['bin/cw', 'dist/main.js', 'dist/commands.js']
+
 /** What ships, from a checkout as from a release. A folder is taken whole. */
 const SHIPPED = [
   'bin/cw',
@@ -64,6 +67,15 @@ export async function releaseFiles(root: string): Promise<readonly ReleaseFile[]
     for (const source of await filesUnder(join(root, shipped))) {
       const path = relative(root, source).split(sep).join('/')
       if (isShipped(path)) found.push({ path, source, executable: EXECUTABLE.includes(path) })
+    }
+  }
+  for (const needed of NEEDED) {
+    if (!found.some(each => each.path === needed)) {
+      throw new CwError('PREREQUISITE_MISSING', `a release cannot be made without ${needed}`, {
+        where: { file: root },
+        changed: 'nothing',
+        remedies: ['build it: npm run build'],
+      })
     }
   }
   return found.sort((a, b) => (a.path < b.path ? -1 : 1))
