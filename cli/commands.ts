@@ -20,6 +20,10 @@ import History from './commands/history.ts'
 import Init from './commands/init.ts'
 import Resume from './commands/resume.ts'
 import Status from './commands/status.ts'
+import Restart from './commands/restart.ts'
+import DnsZone from './commands/dns/zone.ts'
+import Exec from './commands/exec.ts'
+import Ssh from './commands/ssh.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -52,6 +56,10 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   init: Init,
   resume: Resume,
   status: Status,
+  restart: Restart,
+  'dns:zone': DnsZone,
+  exec: Exec,
+  ssh: Ssh,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,

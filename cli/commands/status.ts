@@ -21,7 +21,6 @@ Ends with 4 if the deployment does not serve calls, with 7 if no node can be rea
       default: 2,
       min: 1,
       max: 3600,
-      dependsOn: ['watch'],
     }),
     timeout: Flags.integer({
       summary: 'Seconds that a node has to answer. Default: 3, and more with many nodes.',

@@ -152,8 +152,10 @@ function servingOf(nodes: readonly NodeStatus[]): Verdict {
 
 /** Does service go on when any one node is lost? */
 function redundantOf(nodes: readonly NodeStatus[]): Verdict {
+  if (nodes.every(node => !node.reachable)) return { verdict: 'unknown', why: ['no node can be reached'] }
   const why = ROLES_FOR_CALLS.flatMap(role => {
     const { of, well } = nodesWith(nodes, role)
+    if (of === 0) return [`no node has the role ${role}`]
     return well >= 2 ? [] : [well === of ? `only ${well} ${role}` : `only ${well} of ${of} ${role} works`]
   })
   const etcd = nodesWith(nodes, 'etcd')
