@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Child } from '../support/child.ts'
 import { waitUntil } from '../support/wait.ts'
 import { Lab, type CwResult } from './lab/lab.ts'
 
@@ -36,6 +37,8 @@ describe('six clean hosts and a spare', () => {
   const deploy = (...args: string[]): Promise<CwResult> => cw('deploy', '--release', release, ...args)
   const cw = (...args: string[]): Promise<CwResult> =>
     lab.cw(args, { env: { SIGNUP_KEY: 'hunter2 $(touch /pwned)' }, patienceMs: 600_000 })
+  const startDeploy = (): Child =>
+    lab.startCw(['deploy', '--yes', '--release', release], { env: { SIGNUP_KEY: 'hunter2' } })
   const told = ({ stdout, stderr }: CwResult): string => `${stdout}\n${stderr}`
   beforeAll(async () => {
     lab = await Lab.start({ hosts: [...ROLES.map(role => ({ name: `${role}-1` })), { name: 'spare' }] })
@@ -145,15 +148,24 @@ describe('six clean hosts and a spare', () => {
     }
   })
 
+  test('while one operator deploys, another is told whose turn it is', { timeout: 900_000 }, async () => {
+    const first = startDeploy()
+    await until(first, 'base/release')
+
+    const second = await deploy('--yes')
+    expect(second.code, told(second)).toBe(6)
+    expect(second.stderr).toMatch(/cw deploy of \S+@\S+ works on this deployment since/)
+
+    // Ctrl-C: what has begun is finished, nothing new is begun.
+    first.signal('SIGINT')
+    expect(await first.exited).toMatchObject({ code: 5 })
+    expect(first.stderr).toMatch(/error INTERRUPTED: .* steps of \S+ left/)
+    expect(first.stderr).toContain('do the rest: cw resume')
+  })
+
   test('killed half-way, it is resumed from where it was', { timeout: 900_000 }, async () => {
-    const child = lab.startCw(['deploy', '--yes', '--release', release], { env: { SIGNUP_KEY: 'hunter2' } })
-    await waitUntil(
-      'etcd to be on its way',
-      () => {
-        return child.exit !== undefined || child.stderr.includes('etcd/membership')
-      },
-      300_000,
-    )
+    const child = startDeploy()
+    await until(child, 'etcd/membership')
     child.signal('SIGKILL')
     await child.exited
 
@@ -167,6 +179,11 @@ describe('six clean hosts and a spare', () => {
     )
   })
 })
+
+async function until(child: Child, step: string): Promise<void> {
+  await waitUntil(step, () => child.exit !== undefined || child.stderr.includes(step), 300_000)
+  if (child.exit !== undefined) throw new Error(`cw has ended before ${step}:\n${child.stderr}`)
+}
 
 async function lastOperation(cw: (...args: string[]) => Promise<CwResult>): Promise<{ readonly id: string }> {
   const { stdout } = await cw('history', '--json', '--local')

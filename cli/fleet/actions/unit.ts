@@ -27,7 +27,7 @@ systemctl daemon-reload && systemctl reset-failed "$2" 2>/dev/null
 systemctl enable --quiet "$2" && systemctl "$1" "$2"
 `
 const STOP = 'systemctl disable --quiet --now "$1"'
-const TELL = 'systemctl --no-pager --lines=0 status "$1"; journalctl --no-pager -o cat -n 12 -u "$1"'
+const TELL = 'systemctl --no-pager --lines=0 status "$1"; journalctl --no-pager -o cat -n 25 -u "$1"'
 
 /**
  * A systemd unit that is enabled and runs on what is deployed now, or one that is off. Whether it runs on it is told by
@@ -40,10 +40,11 @@ export const unit = action<Params, UnitChange>({
     on: z.array(absolutePath).default([]),
   }),
   probes: ({ name }) => [{ ask: 'unit', subject: name }],
-  changes({ name, state, on }, { facts, manifest, wanted }) {
+  changes({ name, state, on }, { facts, manifest, wanted, changing }) {
     const found = facts.unit(name)
     if (state === 'off') {
-      if (!found.active && !found.enabled) return []
+      // A package that is installed in the same step brings it along, enabled.
+      if (!found.active && !found.enabled && !changing) return []
       return [{ action: 'unit', summary: `stop and disable ${name}`, name, verb: 'stop', fingerprint: '' }]
     }
     const fingerprint = sha256Of(on.map(path => `${path} ${wanted.get(path) ?? '-'}\n`).join(''))
@@ -79,12 +80,15 @@ async function carryOutUnit({ name, verb }: UnitChange, { shell, signal }: Tools
   const told = await shell.script(TELL, [name], { sudo: true, signal })
   throw new CwError('UNIT_FAILED', `${name} did not ${verb} on ${shell.node}`, {
     where: { host: shell.node },
-    why: lastLines(told.stdout) || lastLines(result.stderr) || `systemctl ended with ${result.code}`,
+    why: tellingLines(told.stdout) || tellingLines(result.stderr) || `systemctl ended with ${result.code}`,
     changed: 'some',
     remedies: [`cw logs ${shell.node} --since 5m`, 'mend it, then: cw resume'],
   })
 }
 
-function lastLines(text: string): string {
-  return text.trim().split('\n').slice(-4).join(' / ').slice(0, 500)
+/** What it said of errors, else the last it said. systemd's own words come after and tell the least. */
+function tellingLines(text: string): string {
+  const lines = text.trim().split('\n')
+  const errors = lines.filter(line => /\b(error|fatal|panic|denied)\b/i.test(line))
+  return (errors.length > 0 ? errors.slice(-2) : lines.slice(-4)).join(' / ').slice(0, 500)
 }
