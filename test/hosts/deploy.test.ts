@@ -44,6 +44,7 @@ describe('six clean hosts and a spare', () => {
     lab = await Lab.start({ hosts: [...ROLES.map(role => ({ name: `${role}-1` })), { name: 'spare' }] })
     writeFileSync(join(lab.home, 'cw.yaml'), deploymentFile(lab))
     const bundle = await lab.cw(['bundle', '--json'])
+    expect(bundle.code, told(bundle)).toBe(0)
     release = (JSON.parse(bundle.stdout) as { result: { file: string } }).result.file
   })
   afterAll(async () => {
