@@ -8,8 +8,9 @@ const IMS_WORDS = 'ims/(identity|homestead|subscription)\\.ts'
 /** What each folder of lib below `ims` may know beside itself and kit. */
 const LOWER = {
   config: [],
-  sip: [],
-  http: [],
+  overload: [],
+  sip: ['overload/'],
+  http: ['overload/'],
   etcd: ['config/'],
   dns: ['sip/'],
   store: [IMS_WORDS],

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { millis, seconds, TestClock } from '../kit/clock.ts'
+import { Graylist } from '../kit/graylist.ts'
 import type { NoAnswer } from './exchange.ts'
 import { H } from './header-names.ts'
 import { responseTo, type SipResponse } from './message.ts'
 import { NetworkClient, type ClientNode } from './network-client.ts'
+import { PeerHealth } from './peer-health.ts'
 import type { Target } from './resolver.ts'
 import { FakeTransport, parsedRequest, request, settled, startLines, type RequestParts } from './testing.ts'
 import { ClientTransaction } from './transaction/client.ts'
@@ -22,9 +24,12 @@ function begin(parts: RequestParts = {}) {
   }
   const transactions: ClientTransaction[] = []
   const ended = new Set<ClientTransaction>()
+  const graylist = new Graylist({ clock, blackFor: seconds(30) })
+  const peers = new PeerHealth(graylist)
   const node: ClientNode = {
     clock,
     timers: RFC_TIMERS,
+    peers,
     flowTo: target =>
       target.transport === 'WS'
         ? undefined
@@ -65,6 +70,7 @@ function begin(parts: RequestParts = {}) {
   return {
     clock,
     client,
+    peers,
     heard,
     responses,
     original,
@@ -376,5 +382,115 @@ describe('timer C (RFC 3261 §16.8)', () => {
     clock.advance(millis(RFC_TIMERS.d))
 
     expect(clock.pending).toBe(0)
+  })
+})
+
+describe('a target that fails (sip.md §2.6)', () => {
+  test('is avoided from then on when it cannot be reached', () => {
+    const { client, peers, transactions } = begin()
+    client.toTargets([A, B])
+    transactions[0]?.transportFailed()
+
+    expect(peers.isAvoided(A)).toBe(true)
+    expect(peers.isAvoided(B)).toBe(false)
+  })
+
+  test('is avoided when it shows no sign of life', () => {
+    const { client, peers, clock, heard } = begin()
+    client.toTargets([A])
+    clock.advance(seconds(32))
+
+    expect(heard).toEqual(['timeout'])
+    expect(peers.isAvoided(A)).toBe(true)
+  })
+
+  test('is not avoided when it is somebody behind it who does not answer', () => {
+    const { client, peers, clock, heard, answer } = begin({ method: 'MESSAGE' })
+    client.toTargets([A])
+    answer(A, 100)
+    clock.advance(seconds(32))
+
+    expect(heard).toEqual([100, 'timeout'])
+    expect(peers.isAvoided(A)).toBe(false)
+  })
+
+  test('is not avoided for its silence when it is a stateless proxy', () => {
+    const { client, peers, clock } = begin()
+    client.toTargets([A], true)
+    clock.advance(seconds(32))
+
+    expect(peers.isAvoided(A)).toBe(false)
+  })
+
+  test('is not avoided for a 503', () => {
+    const { client, peers, answer } = begin()
+    client.toTargets([A, B])
+    answer(A, 503)
+
+    expect(peers.troubled).toBe(0)
+  })
+
+  test('counts as well again with its first answer', () => {
+    const { client, peers, answer } = begin()
+    peers.failed(A)
+    client.toTargets([A])
+    answer(A, 100)
+
+    expect(peers.troubled).toBe(0)
+  })
+
+  test('by stream is not tried so again for the next large request', () => {
+    const body = 'x'.repeat(1500)
+    const first = begin({ method: 'MESSAGE', body })
+    first.peers.failed(TCP_A)
+
+    first.client.toTargets([A])
+
+    expect(first.take(TCP_A)).toEqual([])
+    expect(first.take(A)).toHaveLength(1)
+  })
+})
+
+describe('over a connection of a pool', () => {
+  const open = (): ReturnType<typeof begin> & { asked: () => number } => {
+    const attempt = begin({ method: 'MESSAGE' })
+    let asked = 0
+    attempt.client.overFlow(attempt.transports.TCP.peer(A.address), () => {
+      asked++
+      attempt.client.toTargets([B])
+    })
+    return { ...attempt, asked: () => asked }
+  }
+
+  test('a request goes nowhere else when it is answered', () => {
+    const { answer, heard, asked } = open()
+    answer(TCP_A, 404)
+
+    expect(heard).toEqual([404])
+    expect(asked()).toBe(0)
+  })
+
+  test('a request goes elsewhere when the connection breaks, or leads to one who has too much to do', () => {
+    const broken = open()
+    broken.transactions[0]?.transportFailed()
+    const busy = open()
+    busy.answer(TCP_A, 503)
+
+    for (const attempt of [broken, busy]) {
+      expect(attempt.asked()).toBe(1)
+      expect(attempt.take(B)).toHaveLength(1)
+      expect(attempt.heard).toEqual([])
+    }
+    // The connection stood: nothing is held against its server.
+    expect(broken.peers.troubled).toBe(0)
+  })
+
+  test('a request that was cancelled meanwhile goes nowhere else', () => {
+    const attempt = open()
+    attempt.client.cancel([])
+    attempt.transactions[0]?.transportFailed()
+
+    expect(attempt.asked()).toBe(0)
+    expect(attempt.heard).toEqual(['unreachable'])
   })
 })

@@ -4,6 +4,7 @@ import type { ClientExchange, HopLimits, NoAnswer, ResponseListener } from './ex
 import { H } from './header-names.ts'
 import { forHop } from './hop.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
+import type { PeerHealth } from './peer-health.ts'
 import type { Target } from './resolver.ts'
 import type { ClientTransaction, ClientUser } from './transaction/client.ts'
 import type { SipTimers } from './transaction/timers.ts'
@@ -13,6 +14,7 @@ import type { Flow } from './transport/flow.ts'
 export interface ClientNode {
   readonly clock: Clock
   readonly timers: SipTimers
+  readonly peers: PeerHealth
   /** The flow to an address, connecting where needed; undefined if the transport is not there. */
   flowTo(target: Target): Flow | undefined
   /** sent-by for Vias over a flow. */
@@ -36,6 +38,12 @@ export class NetworkClient implements ClientExchange, ClientUser {
   readonly #listener: ResponseListener
   #targets: readonly Target[] = []
   #next = 0
+  /** Where the present transaction goes; undefined over a connection that was given. */
+  #target: Target | undefined
+  /** Whether the target has shown any sign of life. */
+  #heard = false
+  #mayBeSilent = false
+  #elsewhere: (() => void) | undefined
   #transaction: ClientTransaction | undefined
   #flow: Flow | undefined
   #cancelReasons: readonly string[] | undefined
@@ -55,15 +63,26 @@ export class NetworkClient implements ClientExchange, ClientUser {
     this.#listener = listener
   }
 
-  /** Sends over a connection that exists; it is used whatever the request's size (RFC 5626 §5.3). */
-  overFlow(flow: Flow): void {
-    if (flow.closed) this.#laterNoAnswer('unreachable')
-    else this.#transmit(flow)
+  /**
+   * Sends over a connection that exists; it is used whatever the request's size (RFC 5626 §5.3).
+   *
+   * @param elsewhere calls `toTargets`, should this connection lead nowhere
+   */
+  overFlow(flow: Flow, elsewhere?: () => void): void {
+    this.#elsewhere = elsewhere
+    if (!flow.closed) this.#transmit(flow)
+    else if (this.#mayGoOn) this.#tryNext()
+    else this.#laterNoAnswer('unreachable')
   }
 
-  /** Sends to the first address that takes it. */
-  toTargets(targets: readonly Target[]): void {
-    this.#targets = withStreamsFirst(targets.slice(0, MOST_TARGETS), this.#request)
+  /**
+   * Sends to the first address that takes it.
+   *
+   * @param mayBeSilent a stateless proxy is there: that nothing comes back says nothing about it
+   */
+  toTargets(targets: readonly Target[], mayBeSilent = false): void {
+    this.#targets = withStreamsFirst(targets.slice(0, MOST_TARGETS), this.#request, this.#node.peers)
+    this.#mayBeSilent = mayBeSilent
     if (this.#cancelReasons !== undefined || this.#targets.length === 0) this.#laterNoAnswer('unreachable')
     else this.#tryNext()
   }
@@ -76,32 +95,57 @@ export class NetworkClient implements ClientExchange, ClientUser {
 
   response(response: SipResponse): void {
     const { status } = response
+    if (!this.#heard) {
+      this.#heard = true
+      if (this.#target !== undefined) this.#node.peers.answered(this.#target)
+    }
     if (status < 200) {
       if (status > 100) this.#restartTimerC()
       if (this.#cancelReasons !== undefined && this.#afterCancel === undefined) this.#sendCancel()
     } else {
-      if (status === 503 && this.#next < this.#targets.length && this.#cancelReasons === undefined) {
+      if (status === 503 && this.#mayGoOn) {
         this.#tryNext()
         return
       }
       this.#finish()
     }
     // With the Via of this hop go those of the hops inside, which nobody there waits for.
-    this.#listener.response(response.with(response.headers.withoutTops(H.Via, 1 + (this.#request.inside?.count ?? 0))))
+    this.#listener.response(
+      response.with(response.headers.withoutTops(H.Via, 1 + (this.#request.inside?.count ?? 0))),
+    )
   }
 
   timedOut(): void {
+    // One that has said 100 is alive: it is somebody behind it who does not answer.
+    if (!this.#heard && !this.#mayBeSilent && this.#target !== undefined) {
+      this.#node.peers.failed(this.#target)
+    }
     this.#fail('timeout')
   }
 
   unreachable(): void {
-    if (this.#next < this.#targets.length && this.#cancelReasons === undefined) this.#tryNext()
+    if (this.#target !== undefined) this.#node.peers.failed(this.#target)
+    if (this.#mayGoOn) this.#tryNext()
     else this.#fail('unreachable')
   }
 
+  get #mayGoOn(): boolean {
+    const isMore = this.#next < this.#targets.length || this.#elsewhere !== undefined
+    return isMore && this.#cancelReasons === undefined
+  }
+
   #tryNext(): void {
+    const elsewhere = this.#elsewhere
+    if (elsewhere !== undefined) {
+      this.#elsewhere = undefined
+      elsewhere()
+      return
+    }
     const target = this.#targets[this.#next++]
     const flow = target === undefined ? undefined : this.#node.flowTo(target)
+    this.#target = target
+    this.#heard = false
+    if (target !== undefined) this.#node.peers.trying(target)
     if (flow !== undefined) this.#transmit(flow)
     else if (this.#next < this.#targets.length) this.#tryNext()
     else this.#laterNoAnswer('unreachable')
@@ -168,10 +212,16 @@ const NOBODY: ClientUser = {
 }
 
 /** A large request tries each datagram target by stream first; by datagram is still better than no call. */
-function withStreamsFirst(targets: readonly Target[], request: SipRequest): readonly Target[] {
+function withStreamsFirst(
+  targets: readonly Target[],
+  request: SipRequest,
+  peers: PeerHealth,
+): readonly Target[] {
   if (!targets.some(target => target.transport === 'UDP')) return targets
   if (request.format().length + VIA_OCTETS <= LARGEST_DATAGRAM) return targets
-  return targets.flatMap(target =>
-    target.transport === 'UDP' ? [{ ...target, transport: 'TCP' as const }, target] : [target],
-  )
+  return targets.flatMap(target => {
+    if (target.transport !== 'UDP') return [target]
+    const stream: Target = { ...target, transport: 'TCP' }
+    return peers.isAvoided(stream) ? [target] : [stream, target]
+  })
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { millis, seconds, TestClock } from '../kit/clock.ts'
 import { noLog } from '../kit/log.ts'
+import { Admission } from '../overload/admission.ts'
 import type { ClientExchange, NextHop, NoAnswer, ServerExchange } from './exchange.ts'
 import { H } from './header-names.ts'
 import { hopsLeft } from './hop.ts'
@@ -704,5 +705,83 @@ describe('a hop inside the process', () => {
     await settled()
 
     expect(arrived).toEqual(['ACK'])
+  })
+})
+
+describe('more requests than can be answered in time', () => {
+  const full = () =>
+    new Admission({ targetLatencyUs: 100_000, maxTokens: 1, initTokenRate: 0, minTokenRate: 0 })
+
+  test('are refused with 503 and no transaction, each the same way however often it comes', async () => {
+    const { node, receive, take, peer, exchanges, clock } = await start({ admission: full() })
+    receive({ branch: 'z9hG4bK-first' })
+    peer.take()
+    const before = clock.pending
+
+    receive({ branch: 'z9hG4bK-second' })
+    receive({ branch: 'z9hG4bK-second' })
+    const [first, again] = peer.take()
+
+    expect(parsedResponse(first ?? '').status).toBe(503)
+    expect(parsedResponse(first ?? '').headers.get(H['Retry-After'])).toBe('0')
+    expect(again).toBe(first)
+    expect(exchanges).toHaveLength(1)
+    expect(node.openRequests).toBe(1)
+    expect(clock.pending).toBe(before)
+    expect(node.counts.refusedForLoad).toBe(2)
+    expect(node.load?.refused).toBe(2)
+    expect(take()).toEqual([])
+  })
+
+  test('do not keep out what is urgent', async () => {
+    const { receive, take, exchanges } = await start({ admission: full() })
+    receive({ branch: 'z9hG4bK-first' })
+    take()
+
+    receive({ branch: 'z9hG4bK-poll', method: 'OPTIONS' })
+    receive({ branch: 'z9hG4bK-sos', uri: 'urn:service:sos' })
+
+    expect(exchanges.map(({ request: { method, uri } }) => `${method} ${uri}`)).toEqual([
+      'INVITE sip:bob@example.com',
+      'OPTIONS sip:bob@example.com',
+      'INVITE urn:service:sos',
+    ])
+  })
+
+  test('have their ACK dropped, which is nobody else’s', async () => {
+    const { receive, peer, exchanges } = await start({ admission: full() })
+    receive({ branch: 'z9hG4bK-first' })
+    peer.take()
+    receive({ branch: 'z9hG4bK-second' })
+    const tag = parsedResponse(peer.take()[0] ?? '').toTag ?? ''
+    const ack = (toTag: string): string =>
+      requestText({ method: 'ACK', branch: 'z9hG4bK-second' }).replace(
+        'To: <sip:bob@example.com>',
+        `To: <sip:bob@example.com>;tag=${toTag}`,
+      )
+
+    peer.arrives(ack(tag))
+    expect(exchanges).toHaveLength(1)
+    // One that only looks like it belongs to a dialog.
+    peer.arrives(ack('r-0123456789'))
+    expect(exchanges).toHaveLength(2)
+  })
+
+  test('are seen as load: the latency of requests is measured', async () => {
+    const admission = new Admission({
+      targetLatencyUs: 100_000,
+      maxTokens: 1000,
+      initTokenRate: 100,
+      minTokenRate: 10,
+    })
+    const { receive, handle } = await start({ admission })
+    handle.with = () => {
+      const until = performance.now() + 2
+      while (performance.now() < until);
+    }
+    for (let i = 0; i < 60; i++) receive({ branch: `z9hG4bK-${i}`, method: 'MESSAGE' })
+    while (admission.figures.latencyUs === 0) await settled()
+
+    expect(admission.figures.latencyUs).toBeGreaterThan(2000)
   })
 })

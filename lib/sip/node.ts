@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { isIP } from 'node:net'
 import { millis, type Clock } from '../kit/clock.ts'
+import type { Graylist } from '../kit/graylist.ts'
 import type { Log } from '../kit/log.ts'
-import { detached } from '../kit/text.ts'
-import { MAGIC_COOKIE, newLocalBranch, newTag } from './branch.ts'
+import type { Admission, AdmissionFigures } from '../overload/admission.ts'
+import { newLocalBranch, newTag } from './branch.ts'
+import { ConnectionPools, type PooledHosts } from './connection-pools.ts'
 import type {
   HopLimits,
   NextHop,
@@ -13,23 +13,26 @@ import type {
   ServicePoint,
   SipFunction,
 } from './exchange.ts'
-import { H } from './header-names.ts'
-import type { HeaderEdit } from './headers.ts'
+import { Destinations } from './destinations.ts'
+import { forHop, forInsideHop } from './hop.ts'
+import { Inbox } from './inbox.ts'
 import { AckExchange, LocalExchange } from './local-exchange.ts'
 import type { LocalNet } from './local-net.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
-import { forHop, forInsideHop } from './hop.ts'
 import { NetworkClient, type ClientNode } from './network-client.ts'
 import { NetworkServer } from './network-server.ts'
-import { param, withParam } from './params.ts'
 import { parseSip, type ParseFailure } from './parse.ts'
+import { PeerHealth } from './peer-health.ts'
+import { isUrgent } from './priority.ts'
+import { stampSource, transactionKey } from './received.ts'
+import { isAckOfRefusal, refusalOf } from './refusal.ts'
 import type { Resolver, Target } from './resolver.ts'
 import { ClientTransaction, type ClientSurroundings, type ClientUser } from './transaction/client.ts'
 import { ServerTransaction, type ServerSurroundings } from './transaction/server.ts'
 import type { SipTimers } from './transaction/timers.ts'
 import type { Flow, ListeningPoint, Transport, TransportEvents, TransportName } from './transport/flow.ts'
-import { uriParam, type SipUri } from './uri.ts'
-import { branchOf, formatVia, hasRport, type Via } from './via.ts'
+import type { SipUri } from './uri.ts'
+import { hasRport, type Via } from './via.ts'
 
 export interface SipNodeOptions {
   readonly clock: Clock
@@ -40,6 +43,16 @@ export interface SipNodeOptions {
   readonly resolver: Resolver
   /** Requests that may wait for an answer at once; one more is refused with 503. */
   readonly mostOpenRequests?: number
+  /** Targets that did not answer are passed over for a while; absent: never. */
+  readonly graylist?: Graylist
+  /** Hosts, in lower case, behind which a stateless proxy is: its silence is not its own. */
+  readonly statelessProxies?: ReadonlySet<string>
+  /** Hosts that requests go to over pools of connections. */
+  readonly pooled?: PooledHosts
+  /** Refuses requests that could not be answered in time, but for urgent ones; absent: none. */
+  readonly admission?: Admission
+  /** Values of Resource-Priority, in lower case, whose requests are never refused for load. */
+  readonly priorities?: ReadonlySet<string>
 }
 
 /** One function's place in the network: how it is known, and what answers there. */
@@ -70,6 +83,7 @@ const MOST_TRANSACTIONS = 400_000
 export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSurroundings {
   readonly clock: Clock
   readonly timers: SipTimers
+  readonly peers: PeerHealth
   readonly counts: SipCounts = {
     requestsReceived: 0,
     responsesReceived: 0,
@@ -86,6 +100,9 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   readonly #cancels = new Map<string, ClientTransaction>()
   /** Streams that requests have gone out over: the end of any other concerns no transaction. */
   readonly #streamsUsed = new Set<Flow>()
+  readonly #inbox: Inbox
+  readonly #destinations: Destinations
+  readonly #pools: ConnectionPools | undefined
   #openRequests = 0
   #draining = false
 
@@ -93,6 +110,23 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     this.#options = options
     this.clock = options.clock
     this.timers = options.timers
+    this.peers = new PeerHealth(options.graylist)
+    this.#inbox = new Inbox(
+      (text, flow, waitedMs) => this.#receive(text, flow, waitedMs),
+      error => options.log.error('a message could not be handled', { error }),
+    )
+    const { resolver, statelessProxies, pooled } = options
+    this.#destinations = new Destinations({ resolver, statelessProxies, peers: this.peers })
+    this.#pools =
+      pooled &&
+      new ConnectionPools(pooled, {
+        clock: this.clock,
+        peers: this.peers,
+        targetsOf: uri => this.#destinations.of(uri),
+        connect: ({ address, port }) => this.#outbound.get('TCP')?.connect?.(address, port),
+        inUse: () =>
+          new Set([...this.#clients.values(), ...this.#cancels.values()].map(({ outlet }) => outlet as Flow)),
+      })
   }
 
   /**
@@ -118,12 +152,23 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     return this.#openRequests
   }
 
+  /** Messages that have been read and not yet looked at. */
+  get waitingMessages(): number {
+    return this.#inbox.length
+  }
+
+  /** What is known of the load; undefined where nothing is refused for it. */
+  get load(): AdmissionFigures | undefined {
+    return this.#options.admission?.figures
+  }
+
   /** Takes nothing new (503), waits for what is under way or the deadline, then closes every transport. */
   async close(deadline: number): Promise<void> {
     this.#draining = true
     while (this.#openRequests > 0 && this.clock.now() < deadline) {
       await new Promise<void>(resolve => this.clock.after(millis(50), resolve))
     }
+    this.#pools?.close()
     await Promise.allSettled(this.#transports.map(transport => transport.close()))
   }
 
@@ -147,8 +192,13 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     }
     const client = new NetworkClient(this, request, limits, listener)
     listener.begun(client)
-    if (hop.via === 'flow') client.overFlow(hop.flow)
-    else void this.#targetsOf(hop.uri).then(targets => client.toTargets(targets))
+    if (hop.via === 'flow') {
+      client.overFlow(hop.flow)
+      return
+    }
+    const pooled = this.#pools?.pick(hop.uri)
+    if (pooled === undefined) this.#toTargetsOf(client, hop.uri)
+    else client.overFlow(pooled, () => this.#toTargetsOf(client, hop.uri, pooled))
   }
 
   sendAck(ack: SipRequest, hop: NextHop, as: string, limits: HopLimits): void {
@@ -158,7 +208,12 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
         this.#run(local, new AckExchange(forInsideHop(ack, as, limits), local.point, undefined))
         return
       }
-      void this.#targetsOf(hop.uri).then(targets => {
+      const pooled = this.#pools?.pick(hop.uri)
+      if (pooled !== undefined) {
+        this.#writeAck(ack, pooled, limits)
+        return
+      }
+      void this.#destinations.of(hop.uri).then(targets => {
         const flow = targets[0] === undefined ? undefined : this.flowTo(targets[0])
         if (flow !== undefined) this.#writeAck(ack, flow, limits)
       })
@@ -172,11 +227,9 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     flow.send(forHop(ack, via, limits).format())
   }
 
-  async #targetsOf(uri: SipUri): Promise<readonly Target[]> {
-    const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host
-    if (isIP(host) === 0) return this.#options.resolver.resolve(uri)
-    const transport = uriParam(uri, 'transport')?.toUpperCase() === 'TCP' ? 'TCP' : 'UDP'
-    return [{ transport, address: host, port: uri.port ?? 5060 }]
+  #toTargetsOf(client: NetworkClient, uri: SipUri, tried?: Flow): void {
+    const mayBeSilent = this.#destinations.mayBeSilent(uri)
+    void this.#destinations.of(uri, tried).then(targets => client.toTargets(targets, mayBeSilent))
   }
 
   // ClientNode
@@ -231,7 +284,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   #events(): TransportEvents {
     const { log } = this.#options
     return {
-      message: (text, flow) => this.#receive(text, flow),
+      message: (text, flow) => this.#inbox.put(text, flow),
       malformed: (flow, fault, text) => {
         this.counts.malformed++
         log.debug('a peer broke the framing', { peer: flow.remoteAddress, fault })
@@ -260,7 +313,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     }
   }
 
-  #receive(text: string, flow: Flow): void {
+  #receive(text: string, flow: Flow, waitedMs: number): void {
     const parsed = parseSip(text)
     if (!parsed.ok) {
       this.counts.malformed++
@@ -269,7 +322,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     }
     const { message } = parsed
     if (message.kind === 'response') this.#receiveResponse(message, flow)
-    else this.#receiveRequest(message, flow)
+    else this.#receiveRequest(message, flow, waitedMs)
   }
 
   #receiveResponse(response: SipResponse, flow: Flow): void {
@@ -281,7 +334,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     else this.counts.strayResponses++
   }
 
-  #receiveRequest(received: SipRequest, flow: Flow): void {
+  #receiveRequest(received: SipRequest, flow: Flow, waitedMs: number): void {
     this.counts.requestsReceived++
     const via = received.topVia
     const service = this.#services.get(flow.local)
@@ -290,7 +343,8 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     const known = this.#servers.get(key)
     if (received.method === 'ACK') {
       if (known !== undefined) known.receiveAck(received)
-      else this.#run(service, new AckExchange(received, service.point, flow))
+      else if (!isAckOfRefusal(received, via))
+        this.#run(service, new AckExchange(received, service.point, flow))
       return
     }
     if (known !== undefined) {
@@ -302,10 +356,13 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
       this.#receiveCancel(request, via, flow)
       return
     }
+    const { admission } = this.#options
+    const now = admission === undefined ? 0 : performance.now()
     if (
       this.#draining ||
       this.#servers.size >= MOST_TRANSACTIONS ||
-      this.#openRequests >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS)
+      this.#openRequests >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS) ||
+      (admission !== undefined && !this.#isLetIn(request, admission, waitedMs, now))
     ) {
       this.counts.refusedForLoad++
       this.#refuse(request, flow, 503, undefined)
@@ -318,6 +375,18 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     this.#openRequests++
     exchange.begin(this.clock)
     this.#run(service, exchange)
+    if (admission !== undefined) {
+      const done = performance.now()
+      admission.completed(waitedMs + done - now, done)
+    }
+  }
+
+  #isLetIn(request: SipRequest, admission: Admission, waitedMs: number, now: number): boolean {
+    // One that has waited for longer has been sent again, by a caller who is losing patience.
+    if (waitedMs < this.timers.t1 && admission.take(now)) return true
+    if (isUrgent(request, this.#options.priorities)) return true
+    admission.refused()
+    return false
   }
 
   #receiveCancel(cancel: SipRequest, via: Via, flow: Flow): void {
@@ -348,15 +417,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   #refuse(request: SipRequest, flow: Flow, status: number, reason: string | undefined): void {
     const via = request.topVia
     if (request.method === 'ACK' || via === undefined) return
-    const stamped =
-      param(via.params, 'received') === flow.remoteAddress ? request : stampSource(request, via, flow)
-    const toTag = createHash('sha1')
-      .update(`${request.callId} ${formatVia(via)}`)
-      .digest('base64url')
-      .slice(0, 10)
-    const edit = status === 503 ? { edit: retryLater } : {}
-    const text = reason === undefined ? {} : { reason }
-    this.#replyPath(via, flow).send(responseTo(stamped, status, { toTag, ...text, ...edit }).format())
+    this.#replyPath(via, flow).send(refusalOf(request, via, flow, status, reason).format())
   }
 
   #run(service: Service, exchange: ServerExchange): void {
@@ -376,40 +437,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   }
 }
 
-function retryLater(edit: HeaderEdit): void {
-  edit.set(H['Retry-After'], '0')
-}
-
 /** Whether a response comes from where its request went: over the same stream, or from the same address. */
 function isPeer(asked: Flow, answering: Flow): boolean {
   return asked === answering || (!asked.reliable && asked.remoteAddress === answering.remoteAddress)
-}
-
-/**
- * What names a server transaction: branch, sender and method (RFC 3261 §17.2.3), or more where the branch is not one
- * of RFC 3261.
- */
-function transactionKey(request: SipRequest, via: Via, method: string): string {
-  const branch = branchOf(via)
-  const sender = `${method} ${via.host}:${via.port ?? ''} `
-  if (branch !== undefined && branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE)) {
-    return detached(sender + branch)
-  }
-  return detached(
-    sender + [request.uri, request.callId, request.fromTag, request.cseq?.number, via.params].join(' '),
-  )
-}
-
-/** Notes where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4). */
-function stampSource(request: SipRequest, via: Via, flow: Flow): SipRequest {
-  return request.with(request.headers.edit().replaceTop(H.Via, stampedVia(via, flow)).done())
-}
-
-function stampedVia(via: Via, flow: Flow): string {
-  // What a client has written there is not believed.
-  if (hasRport(via) || param(via.params, 'received') !== undefined) {
-    const rport = hasRport(via) ? withParam(via.params, 'rport', String(flow.remotePort)) : via.params
-    return formatVia({ ...via, params: withParam(rport, 'received', flow.remoteAddress) })
-  }
-  return `${formatVia(via)};received=${flow.remoteAddress}`
 }

@@ -45,6 +45,14 @@ export interface Flow {
   onClose(fn: () => void): () => void
 }
 
+/** A connection that belongs to whoever asked for it. */
+export interface OwnConnection extends Flow {
+  /** It stands, and takes what is sent. */
+  readonly ready: boolean
+  /** Calls `fn` once it stands. */
+  onReady(fn: () => void): void
+}
+
 /**
  * Why octets are not a message.
  *
@@ -81,6 +89,8 @@ export interface Transport extends AsyncDisposable {
    * @param address IPv4 or IPv6 in text, without brackets; anything else is a flow whose sending fails
    */
   flowTo(address: string, port: number): Flow | undefined
+  /** Makes one more connection with a peer, whatever there is already; absent where there are no connections to make. */
+  connect?(address: string, port: number): OwnConnection
   /** Stops listening, lets what was sent go out, closes all flows; done when the last has gone. */
   close(): Promise<void>
 }

@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../../kit/clock.ts'
-import { BaseFlow, type FramingFault, type ListeningPoint, type TransportEvents } from './flow.ts'
+import {
+  BaseFlow,
+  type FramingFault,
+  type ListeningPoint,
+  type OwnConnection,
+  type TransportEvents,
+} from './flow.ts'
 import { type FramerSink, StreamFramer } from './framer.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
@@ -23,7 +29,7 @@ export interface TcpHost {
 }
 
 /** One TCP connection. All that is sent in one turn of the event loop goes out as one write. */
-export class TcpFlow extends BaseFlow implements FramerSink {
+export class TcpFlow extends BaseFlow implements FramerSink, OwnConnection {
   readonly #host: TcpHost
   readonly #socket: Socket
   readonly #framer: StreamFramer
@@ -35,6 +41,7 @@ export class TcpFlow extends BaseFlow implements FramerSink {
   #connected: boolean
   #closing = false
   #error: Error | undefined
+  #onReady: (() => void) | undefined
   #held = 0
   /** Times since which something lasts that must not last; 0 while it does not. */
   #incompleteSince = 0
@@ -116,9 +123,18 @@ export class TcpFlow extends BaseFlow implements FramerSink {
     this.#socket.destroy()
   }
 
+  get ready(): boolean {
+    return this.#connected && !this.#closing
+  }
+
+  onReady(fn: () => void): void {
+    this.#onReady = fn
+  }
+
   connected(): void {
     this.#connected = true
     this.flush()
+    this.#onReady?.()
   }
 
   /** Ends what has lasted too long. */

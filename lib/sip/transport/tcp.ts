@@ -3,7 +3,7 @@ import { createServer, isIP, isIPv6, type Server, Socket } from 'node:net'
 import { type Clock, type Duration, seconds, type Timer } from '../../kit/clock.ts'
 import { listenError } from '../../kit/listen-error.ts'
 import { ConnectionBudget } from './connection-budget.ts'
-import type { Flow, ListeningPoint, Transport, TransportEvents } from './flow.ts'
+import type { Flow, ListeningPoint, OwnConnection, Transport, TransportEvents } from './flow.ts'
 import { canonicalAddress, PeerTable } from './peer-table.ts'
 import { DEFAULT_STREAM_LIMITS, type StreamLimits, SWEEP_PERIOD } from './stream-limits.ts'
 import { sweep } from './sweep.ts'
@@ -117,6 +117,10 @@ export class TcpTransport implements Transport {
     if (known !== undefined) return known
     const plain = canonicalAddress(address)
     return this.#usable.get(plain, port) ?? this.#connect(plain, port)
+  }
+
+  connect(address: string, port: number): OwnConnection {
+    return this.#connect(canonicalAddress(address), port)
   }
 
   async close(): Promise<void> {
