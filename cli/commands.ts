@@ -24,6 +24,7 @@ import Restart from './commands/restart.ts'
 import DnsZone from './commands/dns/zone.ts'
 import Exec from './commands/exec.ts'
 import Ssh from './commands/ssh.ts'
+import Logs from './commands/logs.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -60,6 +61,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'dns:zone': DnsZone,
   exec: Exec,
   ssh: Ssh,
+  logs: Logs,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
