@@ -3,15 +3,18 @@ import type { Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import { isHomeDomain, type UriContext } from '../../lib/ims/identity.ts'
+import { Criteria } from '../../lib/ims/ifc/criteria.ts'
+import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
 import { newTag } from '../../lib/sip/branch.ts'
 import type { Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { forward, forwardAck, type Fork, type ForwardOptions, type Outcome } from '../../lib/sip/forward.ts'
 import { responseTo, type ResponseOptions, type SipRequest } from '../../lib/sip/message.ts'
-import type { SipUri } from '../../lib/sip/uri.ts'
+import { parseUri, type SipUri } from '../../lib/sip/uri.ts'
 import type { ChallengeStore } from '../../lib/store/challenge-store.ts'
 import type { RegistrationStore } from '../../lib/store/registration-store.ts'
 import type { TimerService } from '../../lib/timers/timer-service.ts'
 import type { SproutOptions } from './options.ts'
+import type { Visit } from './scscf/visit.ts'
 
 /** The network functions of sprout. */
 export type FunctionName = 'icscf' | 'scscf' | 'bgcf'
@@ -25,6 +28,8 @@ export interface CoreSurroundings {
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
   readonly timers: TimerService
+  /** Shared and fallback filter criteria, where an operator has any. */
+  readonly criteriaSets?: CriteriaSets
 }
 
 /** What the functions of one sprout share: their names, their stores, and how they send. */
@@ -39,9 +44,14 @@ export class Core implements CoreSurroundings {
   readonly timers: TimerService
   /** Server-Name of the S-CSCF cluster in Cx, and its address in Service-Route and Record-Route. */
   readonly scscfUri: string
+  /** Host and port that application servers send requests back to: this very node, which waits for them. */
+  readonly scscfNode: string
   readonly icscfRoute: string
   readonly bgcfRoute: string
   readonly uriContext: UriContext
+  readonly criteria: Criteria
+  /** Application servers that are being visited, by the token of the visit. */
+  readonly visits = new Map<string, Visit>()
   readonly #localNames: readonly string[]
   readonly #scscfHost: string
 
@@ -56,6 +66,7 @@ export class Core implements CoreSurroundings {
     this.timers = around.timers
     const { sproutHostname, localHost, homeDomains, ports } = options
     this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
+    this.scscfNode = `${localHost}:${ports.scscf}`
     this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
     this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
     this.#scscfHost = `scscf.${sproutHostname}`
@@ -70,6 +81,16 @@ export class Core implements CoreSurroundings {
       enforceUserPhone: options.enforceUserPhone,
       enforceGlobalOnly: options.enforceGlobalOnlyLookups,
     }
+    // What every subscriber is given by default names the built-in MMTel server. Until there is one, it is not looked for.
+    const absent = [sproutHostname, ...homeDomains].map(domain => `mmtel.${domain}`)
+    this.criteria = new Criteria({
+      log: around.log,
+      ...(around.criteriaSets === undefined ? {} : { sets: around.criteriaSets }),
+      leaveOut: ({ server }) => {
+        const uri = server.defaultHandling === 'continue' ? parseUri(server.name) : undefined
+        return uri?.kind === 'sip' && absent.includes(uri.host.toLowerCase())
+      },
+    })
   }
 
   /** sent-by of a function's Via, as if its hop were on the wire. */

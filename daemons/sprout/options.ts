@@ -16,6 +16,14 @@ export interface SproutOptions {
   readonly enforceUserPhone: boolean
   /** `enforce_global_only_lookups`. */
   readonly enforceGlobalOnlyLookups: boolean
+  /** `sprout_rr_level`: `pcscf`, `pcscf,icscf` or `pcscf,icscf,as`. */
+  readonly recordRouteLevel: string
+  /** `session_continued_timeout_ms`: how long an application server that can be done without may be silent; 0 is for ever. */
+  readonly sessionContinuedTimeoutMs: number
+  /** `session_terminated_timeout_ms`: the same for one that cannot. */
+  readonly sessionTerminatedTimeoutMs: number
+  /** `force_third_party_reg_body`: servers get the REGISTER and its 200 whether their criteria say so or not. */
+  readonly forceThirdPartyRegBody: boolean
   /** The routes of `bgcf.json`. */
   readonly bgcfRoutes: readonly BgcfRoute[]
 }

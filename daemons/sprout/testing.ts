@@ -10,6 +10,7 @@ import type {
   ServerChoice,
 } from '../../lib/ims/homestead.ts'
 import type { Impu } from '../../lib/ims/identity.ts'
+import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
 import type { PublicIdentity } from '../../lib/ims/subscription.ts'
 import { sipRequest, TestExchange, TestSender } from '../../lib/ims/testing.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
@@ -31,6 +32,10 @@ export const OPTIONS: SproutOptions = {
   nonceCountSupported: false,
   enforceUserPhone: false,
   enforceGlobalOnlyLookups: false,
+  recordRouteLevel: 'pcscf',
+  sessionContinuedTimeoutMs: 2000,
+  sessionTerminatedTimeoutMs: 4000,
+  forceThirdPartyRegBody: false,
   bgcfRoutes: [],
 }
 
@@ -81,27 +86,42 @@ function taught<T>(answer: T | undefined): T {
 /** What the subscriber server knows of a user; an identity with `!` before it is barred. */
 export function registrationData(
   identities: readonly string[],
-  more: Partial<RegistrationData> = {},
+  more: Partial<RegistrationData> & { readonly filterCriteria?: readonly string[] } = {},
 ): Answer<RegistrationData> {
   return {
     ok: true,
     value: {
       state: 'REGISTERED',
-      subscription: subscription(identities),
+      subscription: subscription(identities, more.filterCriteria),
       charging: { ccf: [], ecf: [] },
       ...more,
     },
   }
 }
 
-export function subscription(identities: readonly string[]) {
-  const profile = { identities: identities.map(publicIdentity), filterCriteria: [] }
+export function subscription(identities: readonly string[], filterCriteria: readonly string[] = []) {
+  const profile = { identities: identities.map(publicIdentity), filterCriteria }
   return { privateId: 'alice@example.com', profiles: [profile] }
 }
 
 function publicIdentity(text: string): PublicIdentity {
   const barred = text.startsWith('!')
   return { impu: (barred ? text.slice(1) : text) as Impu, barred }
+}
+
+/** A filter criterion as text: it sends requests of the method in the session case to the server. */
+export function filterCriterion(
+  server: string,
+  when: { method?: string; sessionCase?: number; priority?: number; more?: string } = {},
+): string {
+  const { method = 'INVITE', sessionCase, priority = 0, more = '' } = when
+  const spt = (group: number, point: string): string => `<SPT><Group>${group}</Group>${point}</SPT>`
+  const inCase = sessionCase === undefined ? '' : spt(1, `<SessionCase>${sessionCase}</SessionCase>`)
+  return (
+    `<InitialFilterCriteria><Priority>${priority}</Priority><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF>` +
+    `${spt(0, `<Method>${method}</Method>`)}${inCase}</TriggerPoint>` +
+    `<ApplicationServer><ServerName>${server}</ServerName>${more}</ApplicationServer></InitialFilterCriteria>`
+  )
 }
 
 /** Compare-and-set over a map. Each answer comes a turn later, so that two callers really meet. */
@@ -150,7 +170,7 @@ export interface TestCore {
   ) => Promise<TestExchange>
 }
 
-export function openCore(options: Partial<SproutOptions> = {}): TestCore {
+export function openCore(options: Partial<SproutOptions> = {}, criteriaSets?: CriteriaSets): TestCore {
   const sender = new TestSender()
   const clock: Clock = sender.clock
   const homestead = new TaughtHomestead()
@@ -158,7 +178,8 @@ export function openCore(options: Partial<SproutOptions> = {}): TestCore {
   const challenges = new MemoryChallengeStore({ clock })
   const timers = new InProcessTimers({ clock, log: noLog })
   const around = { clock, log: noLog, node: sender, homestead, registrations, challenges, timers }
-  const core = new Core({ ...OPTIONS, ...options }, around)
+  const sets = criteriaSets === undefined ? {} : { criteriaSets }
+  const core = new Core({ ...OPTIONS, ...options }, { ...around, ...sets })
   return {
     core,
     sender,

@@ -13,6 +13,10 @@ test('without a word from the operator every setting has its default', () => {
     nonceCountSupported: false,
     enforceUserPhone: false,
     enforceGlobalOnlyLookups: false,
+    recordRouteLevel: 'pcscf',
+    sessionContinuedTimeoutMs: 2000,
+    sessionTerminatedTimeoutMs: 4000,
+    forceThirdPartyRegBody: false,
   })
 })
 

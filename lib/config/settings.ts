@@ -10,6 +10,13 @@ export interface Settings {
   readonly nonceCountSupported: boolean
   readonly enforceUserPhone: boolean
   readonly enforceGlobalOnlyLookups: boolean
+  /** `pcscf`, `pcscf,icscf` or `pcscf,icscf,as`. */
+  readonly recordRouteLevel: string
+  /** 0 is for ever. */
+  readonly sessionContinuedTimeoutMs: number
+  /** 0 is for ever. */
+  readonly sessionTerminatedTimeoutMs: number
+  readonly forceThirdPartyRegBody: boolean
 }
 
 /** The option behind each setting. */
@@ -19,6 +26,10 @@ export const SETTING_OPTIONS = {
   nonceCountSupported: 'nonce_count_supported',
   enforceUserPhone: 'enforce_user_phone',
   enforceGlobalOnlyLookups: 'enforce_global_only_lookups',
+  recordRouteLevel: 'sprout_rr_level',
+  sessionContinuedTimeoutMs: 'session_continued_timeout_ms',
+  sessionTerminatedTimeoutMs: 'session_terminated_timeout_ms',
+  forceThirdPartyRegBody: 'force_third_party_reg_body',
 } as const satisfies Record<keyof Settings, string>
 
 /**
@@ -42,6 +53,10 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
     nonceCountSupported: isSet(SETTING_OPTIONS.nonceCountSupported),
     enforceUserPhone: isSet(SETTING_OPTIONS.enforceUserPhone),
     enforceGlobalOnlyLookups: isSet(SETTING_OPTIONS.enforceGlobalOnlyLookups),
+    recordRouteLevel: text(SETTING_OPTIONS.recordRouteLevel),
+    sessionContinuedTimeoutMs: number(SETTING_OPTIONS.sessionContinuedTimeoutMs),
+    sessionTerminatedTimeoutMs: number(SETTING_OPTIONS.sessionTerminatedTimeoutMs),
+    forceThirdPartyRegBody: isSet(SETTING_OPTIONS.forceThirdPartyRegBody),
   }
 }
 

@@ -31,6 +31,23 @@ export async function provision(port: number, identity: PhoneIdentity): Promise<
   await call('PUT', `${base}${profile}/filter_criteria`, noServices)
 }
 
+/** Gives a subscriber's profile these InitialFilterCriteria instead of those it has. */
+export async function provisionCriteria(
+  port: number,
+  identity: PhoneIdentity,
+  criteria: string,
+): Promise<void> {
+  const base = `http://127.0.0.1:${port}`
+  const publicId = encodeURIComponent(`sip:${identity.user}@${identity.domain}`)
+  const found = await fetch(`${base}/public/${publicId}/service_profile`, { redirect: 'manual' })
+  const profile = found.headers.get('location') ?? ''
+  await call(
+    'PUT',
+    `${new URL(profile, base).href}/filter_criteria`,
+    `<ServiceProfile>${criteria}</ServiceProfile>`,
+  )
+}
+
 /** Creates many subscribers in one streamed request. */
 export async function provisionMany(port: number, identities: Iterable<PhoneIdentity>): Promise<void> {
   const lines: string[] = []

@@ -1,6 +1,12 @@
 import { millis } from '../../../lib/kit/clock.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import type { Answer, ChargingAddresses, RegistrationData } from '../../../lib/ims/homestead.ts'
+import type {
+  Answer,
+  ChargingAddresses,
+  RegDataRequestType,
+  RegistrationData,
+} from '../../../lib/ims/homestead.ts'
+import type { RegistrationType } from '../../../lib/ims/ifc/criterion.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
 import { associatedUris, defaultImpuOf } from '../../../lib/ims/registered-set.ts'
 import {
@@ -16,16 +22,19 @@ import {
   type Asked,
 } from '../../../lib/ims/registration.ts'
 import { supports } from '../../../lib/ims/session-timer.ts'
+import { newTag } from '../../../lib/sip/branch.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { HeaderEdit } from '../../../lib/sip/headers.ts'
-import type { SipRequest } from '../../../lib/sip/message.ts'
+import { responseTo, type SipRequest } from '../../../lib/sip/message.ts'
 import { param } from '../../../lib/sip/params.ts'
 import { sipUriOf } from '../../../lib/sip/routing.ts'
 import { uriParam } from '../../../lib/sip/uri.ts'
 import type { RegistrationRecord } from '../../../lib/store/registration-store.ts'
 import type { Core } from '../core.ts'
 import type { AuthenticatedUser } from './authentication.ts'
+import { chargingFunctions } from './isc.ts'
+import { tellServers, type RegistrationNews } from './third-party.ts'
 
 const EXPIRY = 'registration'
 /** A record that is fought over this often is not fought over but stuck. */
@@ -61,10 +70,42 @@ export async function register(exchange: ServerExchange, user: AuthenticatedUser
       serverName: core.scscfUri,
     })
   }
-  // Third-party registration with the application servers of the profile starts here; it does not delay the answer.
-  core.answer(exchange, 200, {
+  const ok = responseTo(request, 200, {
+    toTag: newTag(),
     edit: headers => describe(headers, request, change.after, uris, charging, core),
   })
+  exchange.respond(ok)
+  const type = asked.kind === 'fetch' ? undefined : typeOf(change)
+  if (type === undefined) return
+  const pair = { request, answer: ok }
+  const news = { impu: user.impu, setName: impu, subscription, type, record: change.after, pair }
+  core.inBackground(tellAndHeed(news, core))
+}
+
+/** What a REGISTER has done (sip.md §4.5); undefined if there was nothing to be done. */
+function typeOf({ before, after }: Change): RegistrationType | undefined {
+  if (isEmpty(after)) return isEmpty(before) ? undefined : 'de-registration'
+  return isEmpty(before) ? 'initial' : 're-registration'
+}
+
+/** A user whose indispensable server does not take the registration is not registered (TS 24.229 §5.4.1.7). */
+async function tellAndHeed(news: RegistrationNews, core: Core): Promise<void> {
+  const missed = await tellServers(news, core)
+  if (missed.length > 0) await deregister(news.setName, missed, core)
+}
+
+/** Ends a registration from the network's side. */
+async function deregister(impu: Impu, without: readonly string[], core: Core): Promise<void> {
+  const change = await update(core, impu, record => ({
+    ...(record ?? emptyRecord([], core.scscfUri)),
+    bindings: [],
+  }))
+  if (change === undefined || isEmpty(change.before)) return
+  core.log.warn('a user is de-registered: an application server did not take the registration', {
+    impu,
+    servers: without,
+  })
+  await tellGone(impu, 'dereg-admin', change.after, core, without)
 }
 
 function removesOnlyEmergency(asked: Asked): boolean {
@@ -118,8 +159,8 @@ function describe(
     headers.append(H.Require, 'outbound')
   }
   headers.append(H['P-Associated-URI'], uris.map(uri => `<${uri}>`).join(', '))
-  const functions = [...charging.ccf.map(ccf => `ccf=${ccf}`), ...charging.ecf.map(ecf => `ecf=${ecf}`)]
-  if (functions.length > 0) headers.append(H['P-Charging-Function-Addresses'], functions.join(';'))
+  const functions = chargingFunctions(charging)
+  if (functions !== '') headers.append(H['P-Charging-Function-Addresses'], functions)
 }
 
 function firstPathIsOutbound(request: SipRequest): boolean {
@@ -190,7 +231,7 @@ export function watchExpiry(core: Core): void {
       throw new CwError('STORE_FAILED', `the registration of ${impu} could not be looked at`)
     const next = nextExpiry(change.after)
     if (next !== undefined) await core.timers.set(EXPIRY, impu, millis(next - core.clock.now()), impu)
-    else if (!isEmpty(change.before)) await tellGone(core, impu)
+    else if (!isEmpty(change.before)) await tellGone(impu, 'dereg-timeout', change.after, core)
   })
 }
 
@@ -199,9 +240,21 @@ export async function forgetBinding(core: Core, impu: Impu, key: string): Promis
   const change = await update(core, impu, record =>
     withoutBinding(record ?? emptyRecord([], core.scscfUri), key),
   )
-  if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before)) await tellGone(core, impu)
+  if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before))
+    await tellGone(impu, 'dereg-timeout', change.after, core)
 }
 
-async function tellGone(core: Core, impu: Impu): Promise<void> {
-  await core.homestead.registrationData(impu, { type: 'dereg-timeout', serverName: core.scscfUri })
+/** The last binding is gone without the phone's doing: the HSS hears of it, then the application servers. */
+async function tellGone(
+  impu: Impu,
+  type: RegDataRequestType,
+  record: RegistrationRecord,
+  core: Core,
+  except: readonly string[] = [],
+): Promise<void> {
+  const answer = await core.homestead.registrationData(impu, { type, serverName: core.scscfUri })
+  if (!answer.ok || answer.value.subscription === undefined) return
+  const { subscription } = answer.value
+  const news = { impu, setName: impu, subscription, type: 'de-registration', record, except } as const
+  core.inBackground(tellServers(news, core))
 }

@@ -1,26 +1,26 @@
-import type { Answer, RegistrationData } from '../../../lib/ims/homestead.ts'
-import { classifyUri, impuOf, type Impu } from '../../../lib/ims/identity.ts'
-import { originatingUser } from '../../../lib/ims/originating-user.ts'
-import { defaultImpuOf, servedIdentity } from '../../../lib/ims/registered-set.ts'
-import type { ImsSubscription, ServiceProfile } from '../../../lib/ims/subscription.ts'
 import { withSecondIdentity } from '../../../lib/ims/asserted-identity.ts'
+import { classifyUri, impuOf } from '../../../lib/ims/identity.ts'
+import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
-import { forwardAck, type Fork } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
-import { nextHopOf, sipUriOf, topRoute, withoutOwnRoute } from '../../../lib/sip/routing.ts'
-import { uriParam, type Uri } from '../../../lib/sip/uri.ts'
-import type { Binding } from '../../../lib/store/registration-store.ts'
-import { startsDialog, type Core } from '../core.ts'
-import { forgetBinding } from './registrar.ts'
-
-/** At most so many contacts of a user ring at once. */
-const MOST_FORKS = 10
+import { nextHopOf, topRoute, withoutOwnRoute } from '../../../lib/sip/routing.ts'
+import { uriParam } from '../../../lib/sip/uri.ts'
+import type { Core } from '../core.ts'
+import { chainFor, visitServers, type Chain } from './as-chain.ts'
+import { toContacts } from './contacts.ts'
+import { withoutTermIoi } from './isc.ts'
+import { parseOdi, type OdiToken } from './odi.ts'
+import { recordRoute, recordsInner } from './record-route.ts'
+import { ReturnedExchange } from './returned-exchange.ts'
+import { isServed, serve, type Served } from './served.ts'
 
 /** A request to or from a served user, other than REGISTER (TS 24.229 §5.4.3). */
 export async function session(exchange: ServerExchange, core: Core): Promise<void> {
   const { request, own } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
   if (!request.isInitial) return byRoute(exchange, withoutPassesHere(request, core), core)
+  const token = own?.user === undefined ? undefined : parseOdi(own.user)
+  if (token !== undefined && request.method !== 'ACK') return goOn(exchange, token, core)
   const originating = own !== undefined && uriParam(own, 'orig') !== undefined
   return originating ? originate(exchange, request, core) : terminate(exchange, request, core)
 }
@@ -56,14 +56,18 @@ async function originate(exchange: ServerExchange, request: SipRequest, core: Co
   const edit = request.headers.edit()
   recordRoute(edit, request, 'charge-orig', core)
   withSecondIdentity(edit, request.headers, served.profile, core.options.homeDomains[0])
-  // The application servers of the profile are visited here, before the request leaves for its target.
   const left = request.with(edit.done())
-  if (left.headers.has(H.Route)) return byRoute(exchange, left, core)
-  return toTarget(exchange, left, core)
+  const chain = chainFor(served, 'orig', request, core)
+  if (chain === undefined) return toTarget(exchange, left, core)
+  return visitServers(exchange, left, chain, core, last => toTarget(exchange, last, core))
 }
 
-/** A target of ours is the I-CSCF's to find, any other the BGCF's to route (sip.md §6.5, without ENUM). */
+/**
+ * Where the originating side ends: a Route that is left decides, else a target of ours is the I-CSCF's to find, any
+ * other the BGCF's to route (sip.md §6.5, without ENUM).
+ */
 function toTarget(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> | void {
+  if (request.headers.has(H.Route)) return byRoute(exchange, request, core)
   const target = request.parsedUri
   const kind = target === undefined ? 'unknown' : classifyUri(target, core.uriContext)
   if (kind === 'unknown') return core.answer(exchange, 400)
@@ -85,111 +89,66 @@ async function terminate(exchange: ServerExchange, request: SipRequest, core: Co
   const served = await serve(impu, core)
   if (typeof served === 'number') return core.answer(exchange, served)
   if (served.barred && !served.emergencyOnly) return core.answer(exchange, 404)
-  // The application servers of the callee's profile are visited here, before its contacts.
-  return toContacts(exchange, request, impu, served, core)
+  const chain = chainFor(served, 'term', request, core)
+  if (chain === undefined) return toContacts(exchange, request, served, core)
+  return visitServers(exchange, request, chain, core, last => toContacts(exchange, last, served, core))
 }
 
-async function toContacts(
+// Back from an application server
+
+/** Goes on with the chain of servers where the token says, with the request as the server has left it (§5.4.3.4). */
+async function goOn(arrived: ServerExchange, token: OdiToken, core: Core): Promise<void> {
+  const visit = core.visits.get(token.visit)
+  // The session has gone on without this server, and may be ringing elsewhere.
+  if (visit?.givenUp === true) return core.answer(arrived, 487)
+  visit?.returned()
+  const served = await serve(token.impu, core)
+  if (typeof served === 'number') return core.answer(arrived, served)
+  const exchange = ReturnedExchange.of(arrived, token.maxForwards)
+  const { request } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
+  if (token.side === 'term') return goOnTerminating(exchange, request, token, served, core)
+  return goOnOriginating(exchange, request, chainAt(token, served, core), core)
+}
+
+function goOnOriginating(
   exchange: ServerExchange,
   request: SipRequest,
-  impu: Impu,
+  chain: Chain,
+  core: Core,
+): Promise<void> {
+  return visitServers(exchange, request, chain, core, last => toTarget(exchange, inSight(last, core), core))
+}
+
+async function goOnTerminating(
+  exchange: ServerExchange,
+  request: SipRequest,
+  token: OdiToken,
   served: Served,
   core: Core,
 ): Promise<void> {
-  const stored = await core.registrations.get(served.setName)
-  const now = core.clock.now()
-  const targets = targetsOf(stored?.value.bindings ?? [], served, now)
-  if (targets.length === 0) return core.answer(exchange, 480)
-
-  const edit = request.headers.edit().set(H['P-Called-Party-ID'], `<${impu}>`)
-  recordRoute(edit, request, 'charge-term', core)
-  const shared = edit.done()
-  const forks: Fork[] = []
-  const keys: string[] = []
-  for (const binding of targets) {
-    const fork = forkTo(binding, request.with(shared, binding.uri))
-    if (fork === undefined) continue
-    forks.push(fork)
-    keys.push(binding.key)
+  const target = request.parsedUri
+  if (target !== undefined && impuOf(target) === token.impu) {
+    return visitServers(exchange, request, chainAt(token, served, core), core, last =>
+      last.headers.has(H.Route) ? byRoute(exchange, last, core) : toContacts(exchange, last, served, core),
+    )
   }
-  const [first] = forks
-  if (first === undefined) return core.answer(exchange, 480)
-  if (request.method === 'ACK') {
-    forwardAck(first.request, first.hop, core.node, core.nameOf('scscf'))
-    return
-  }
-  const { response } = await core.forward(exchange, forks, 'scscf', {
-    onForkEnd: (fork, end) => {
-      const key = keys[fork]
-      const flowIsGone = typeof end === 'object' && end.status === 430
-      if (flowIsGone && key !== undefined) core.inBackground(forgetBinding(core, served.setName, key))
-    },
-  })
-  if (response.status >= 300) exchange.respond(response)
+  // Sent elsewhere: by a Route the server has chosen the way too, else the callee's services for that are due.
+  if (request.headers.has(H.Route)) return byRoute(exchange, request, core)
+  const diverted = request.with(withoutTermIoi(request.headers))
+  const chain = chainFor(served, 'cdiv', request, core)
+  if (chain === undefined) return toTarget(exchange, inSight(diverted, core), core)
+  return goOnOriginating(exchange, diverted, chain, core)
 }
 
-/** The contacts that ring: at most ten, by q, then by how fresh they are. */
-function targetsOf(bindings: readonly Binding[], served: Served, now: number): readonly Binding[] {
-  return bindings
-    .filter(binding => binding.expiresAt > now && (!served.emergencyOnly || binding.emergency))
-    .sort((a, b) => b.q - a.q || b.expiresAt - a.expiresAt)
-    .slice(0, MOST_FORKS)
+function chainAt(token: OdiToken, served: Served, core: Core): Chain {
+  const { side, registered, next } = token
+  return { served, side, registered, from: next, criteria: core.criteria.of(served.profile) }
 }
 
-/** The way to a contact is the Path it registered over (RFC 3327 §5.3). */
-function forkTo(binding: Binding, request: SipRequest): Fork | undefined {
-  const [first] = binding.paths
-  if (first === undefined) {
-    const hop = nextHopOf(request)
-    return hop === undefined ? undefined : { request, hop }
-  }
+/** The originating side is left by another pass than the one that began it. */
+function inSight(request: SipRequest, core: Core): SipRequest {
+  if (!recordsInner(core)) return request
   const edit = request.headers.edit()
-  for (const path of binding.paths) edit.append(H.Route, path)
-  const uri = sipUriOf(first)
-  return uri === undefined ? undefined : { request: request.with(edit.done()), hop: { via: 'uri', uri } }
-}
-
-// Both
-
-/** The user on whose behalf a request is handled. */
-interface Served {
-  readonly subscription: ImsSubscription
-  readonly profile: ServiceProfile
-  /** Default identity of the implicit registration set: the key of its record. */
-  readonly setName: Impu
-  readonly barred: boolean
-  /** Only contacts of an emergency registration may be reached. */
-  readonly emergencyOnly: boolean
-}
-
-/** @returns the user's profile, or the SIP status to answer with */
-async function serve(impu: Impu, core: Core): Promise<Served | number> {
-  const answer: Answer<RegistrationData> = await core.homestead.registrationData(impu, {
-    type: 'call',
-    serverName: core.scscfUri,
-  })
-  if (!answer.ok) return answer.status === 503 || answer.status === 504 ? 504 : 404
-  const { subscription } = answer.value
-  const found = subscription === undefined ? undefined : servedIdentity(subscription, impu)
-  if (subscription === undefined || found === undefined) return 404
-  const setName = defaultImpuOf(subscription) ?? impu
-  const { barred } = found.identity
-  return { subscription, profile: found.profile, setName, barred, emergencyOnly: false }
-}
-
-/** Users of ours have an address at home or a number (sip.md §6.2 step 4). */
-function isServed(uri: Uri, core: Core): boolean {
-  return uri.kind === 'tel' || (uri.kind === 'sip' && (core.isHome(uri) || core.isLocal(uri)))
-}
-
-/** Stays in the dialog, as the cluster: any sprout may serve what follows (sip.md §6.9, level `pcscf`). */
-function recordRoute(
-  edit: { prepend(id: (typeof H)['Record-Route'], value: string): unknown },
-  request: SipRequest,
-  role: 'charge-orig' | 'charge-term',
-  core: Core,
-): void {
-  if (!startsDialog(request)) return
-  const { sproutHostname } = core.options
-  edit.prepend(H['Record-Route'], `<sip:scscf.${sproutHostname};transport=TCP;lr;billing-role=${role}>`)
+  recordRoute(edit, request, 'charge-none', core)
+  return request.with(edit.done())
 }
