@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { resolve } from 'node:path'
 import type { Outcome } from '../render/report.ts'
-import { OperationCommand, operationFlags, type Request } from './operation-command.ts'
+import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
 
 export default class Deploy extends OperationCommand {
   static override summary = 'Make the hosts what the deployment file says.'
@@ -16,6 +16,7 @@ taken up by "cw resume", or by running it again.`
   ]
   static override flags = {
     ...operationFlags,
+    ...verifyFlag,
     'dry-run': Flags.boolean({
       summary:
         'Show every change, files as diffs, and change nothing. Exit code 3 if there is something to do.',

@@ -3,8 +3,22 @@ import { CwError } from '../../lib/kit/errors.ts'
 import type { OperationReport, OperationRequest, Preview } from '../operations/deploy/operate.ts'
 import { formatEvent, formatPlan } from '../render/plan.ts'
 import type { Outcome } from '../render/report.ts'
+import { formatVerifyReport } from '../render/verify.ts'
 import { deploymentFlag } from './deployment-flag.ts'
 import { FleetCommand, fleetFlags } from './fleet-command.ts'
+import { verificationError } from './verify.ts'
+
+/** As "cw verify" has it by default. */
+const VERIFY_TIMING = { answerMs: 8_000, deadlineMs: 300_000 }
+
+/** A deploy that changed something is verified by service. */
+export const verifyFlag = {
+  verify: Flags.boolean({
+    summary: 'Verify the service after a change, as "cw verify" does.',
+    allowNo: true,
+    default: true,
+  }),
+}
 
 export const operationFlags = {
   ...deploymentFlag,
@@ -17,10 +31,14 @@ export type Request = Omit<OperationRequest, 'signal' | 'onEvent' | 'onWarning' 
 /** A command that changes nodes by a playbook: shows the plan, asks, and tells what happens. */
 export abstract class OperationCommand extends FleetCommand {
   /** Carries an operation out and tells about it. */
-  protected async operate(request: Request, given: { readonly 'accept-new': boolean }): Promise<Outcome> {
+  protected async operate(
+    request: Request,
+    given: { readonly 'accept-new': boolean; readonly file: string; readonly verify?: boolean },
+  ): Promise<Outcome> {
     const { operate } = await import('../operations/deploy/operate.ts')
     const report = await operate(this.#whole(request, given))
-    return outcomeOf(report, request.operation)
+    const outcome = outcomeOf(report, request.operation)
+    return given.verify === true && report.outcome === 'done' ? this.#verified(outcome, given) : outcome
   }
 
   /** Shows exactly what it would do. */
@@ -52,6 +70,27 @@ export abstract class OperationCommand extends FleetCommand {
     }
     const { confirm } = await import('@inquirer/prompts')
     return confirm({ message: 'Do it?', default: false }, { output: process.stderr })
+  }
+
+  /** What was done, and whether the service is given after it. */
+  async #verified(
+    done: Outcome,
+    given: { readonly 'accept-new': boolean; readonly file: string },
+  ): Promise<Outcome> {
+    const { verifyFile } = await import('../operations/verify/run.ts')
+    if (!this.jsonEnabled()) process.stderr.write('verifying the service\n')
+    const verification = await verifyFile(given.file, {
+      ...VERIFY_TIMING,
+      fleet: this.fleetOptions(given),
+      signal: this.interruption,
+      onCheck: () => undefined,
+    })
+    const error = verificationError(verification)
+    return {
+      result: { ...(done.result as object), verification },
+      text: `${done.text ?? ''}\n${formatVerifyReport(verification)}`,
+      ...(error === undefined ? {} : { error }),
+    }
   }
 
   #whole(request: Request, given: { readonly 'accept-new': boolean }): OperationRequest {

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import type { Outcome } from '../render/report.ts'
-import { OperationCommand, operationFlags, type Request } from './operation-command.ts'
+import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
 
 export default class Resume extends OperationCommand {
   static override summary = 'Do the rest of an operation that was interrupted, killed or failed in part.'
@@ -13,7 +13,7 @@ an id it is the last one.`
   static override args = {
     id: Args.string({ description: 'The operation, as "cw history" shows it.', ignoreStdin: true }),
   }
-  static override flags = operationFlags
+  static override flags = { ...operationFlags, ...verifyFlag }
 
   protected override async perform(): Promise<Outcome> {
     const { args, flags } = await this.parse(Resume)
@@ -33,6 +33,6 @@ an id it is the last one.`
       resume: record,
       confirm: preview => this.confirmPlan(preview, flags.yes),
     }
-    return this.operate(request, flags)
+    return this.operate(request, { ...flags, verify: flags.verify && operation === 'deploy' })
   }
 }

@@ -78,7 +78,7 @@ hop; the command ends with 4 if the service is not given. With --address it veri
           )
     for (const impu of report.left)
       this.note(`${impu} could not be removed; the next "cw verify" tries again`)
-    const error = errorOf(report)
+    const error = verificationError(report)
     return {
       result: report,
       text: formatVerifyReport(report),
@@ -87,7 +87,8 @@ hop; the command ends with 4 if the service is not given. With --address it veri
   }
 }
 
-function errorOf(report: VerifyReport): CwError | undefined {
+/** Why a verification ends its command with an error, if it does. */
+export function verificationError(report: VerifyReport): CwError | undefined {
   if (report.interrupted) {
     return new CwError('INTERRUPTED', 'the verification was ended before all checks were made', {
       changed: report.left.length === 0 ? 'nothing' : 'some',

@@ -190,12 +190,7 @@ export class OperationLock {
   }
 }
 
-/** Who holds the lock according to etcd. */
-export async function lockHolder(etcd: EtcdClient): Promise<LockHolder | undefined> {
-  return parseHolder((await etcd.get(LOCK_KEY))?.value.toString('utf8') ?? '')
-}
-
-export function parseHolder(text: string): LockHolder | undefined {
+function parseHolder(text: string): LockHolder | undefined {
   try {
     return holderSchema.parse(JSON.parse(text))
   } catch {

@@ -26,7 +26,6 @@ const manifestSchema = z.object({
 
 /** What was put on a node: which bytes at which path, which folders, links and units are ours. */
 export type Manifest = z.infer<typeof manifestSchema>
-export type FileRecord = z.infer<typeof fileRecord>
 
 export function emptyManifest(deployment: string): Manifest {
   return { format: 1, deployment, files: {}, directories: [], links: [], units: {} }

@@ -141,6 +141,6 @@ nodes:
 
 function deploymentOf(text: string): Deployment {
   const parsed = parseDeployment(text, 'cw.yaml')
-  if ('faults' in parsed && !('deployment' in parsed)) throw new Error(JSON.stringify(parsed.faults))
+  if ('faults' in parsed) throw new Error(JSON.stringify(parsed.faults))
   return parsed.deployment
 }
