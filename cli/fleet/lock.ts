@@ -190,7 +190,8 @@ export class OperationLock {
   }
 }
 
-function parseHolder(text: string): LockHolder | undefined {
+/** A holder as a lock folder or etcd tells it; `undefined` for what no `cw` has written. */
+export function parseHolder(text: string): LockHolder | undefined {
   try {
     return holderSchema.parse(JSON.parse(text))
   } catch {
