@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -58,6 +58,7 @@ phases:
 class FakeDeployment {
   readonly hosts: ReadonlyMap<string, FakeHost>
   readonly nodes: readonly PlanNode[]
+  voters: readonly PlanNode[] = []
   localConfig = "local_ip='192.0.2.1'\n"
   release: ReleaseArtifact
   events: StepEvent[] = []
@@ -81,7 +82,10 @@ class FakeDeployment {
   ): Promise<{ planned: Planned; observed: Observed[] }> {
     const observed = await Promise.all(
       this.nodes.map(async node => {
-        const facts = await observe(this.shell(node.name), probesOf(playbook, node, [], this.release))
+        const facts = await observe(
+          this.shell(node.name),
+          probesOf(playbook, node, this.voters, this.release),
+        )
         const text = facts.content(MANIFEST_PATH)
         return {
           node,
@@ -95,7 +99,7 @@ class FakeDeployment {
       observed,
       deployment: 'test',
       sites: ['site1'],
-      voters: [],
+      voters: this.voters,
       release: this.release,
       etcd: { state: 'none' },
       overwriteDrift,
@@ -110,7 +114,7 @@ class FakeDeployment {
     return carryOut(planned, {
       playbook,
       nodes: this.nodes,
-      voters: [],
+      voters: this.voters,
       shells: new Map(this.nodes.map(node => [node.name, this.shell(node.name)])),
       manifests: new Map(observed.map(each => [each.node.name, each.manifest])),
       release: this.release,
@@ -239,6 +243,51 @@ describe('carrying out a plan', () => {
     fake.host('a').breakIt('nftables', false)
     expect(await fake.deploy()).toMatchObject({ failed: [], left: [] })
     expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('a cluster that could have no majority is not begun', async () => {
+    const cluster = parsePlaybook(
+      `operation: deploy
+phases:
+  - name: base
+    title: base
+    on: all
+    steps:
+      - { name: packages, title: packages, tasks: [{ packages: { names: [nftables] } }] }
+  - name: cluster
+    title: cluster
+    on: voters
+    needs: majority
+    steps:
+      - name: found
+        title: found
+        tasks: [{ command: { title: found it, run: [touch, /etc/founded], unless: [test, -e, /etc/founded] } }]
+`,
+      'test.yml',
+    )
+    fake = new FakeDeployment(mkdtempSync(join(folder, 'three-')), ['a', 'b', 'c'])
+    fake.voters = fake.nodes
+    for (const name of ['a', 'b']) fake.host(name).breakIt('nftables')
+
+    expect(await fake.deploy(cluster)).toMatchObject({
+      done: ['base/packages@c'],
+      left: ['cluster/found@a', 'cluster/found@b', 'cluster/found@c'],
+      stopped: 'only 1 of 3 nodes came through: cluster',
+    })
+    expect(fake.host('c').read('/etc/founded')).toBeUndefined()
+
+    fake.host('a').breakIt('nftables', false)
+    expect((await fake.deploy(cluster)).done.toSorted()).toEqual([
+      ...['base/packages@a', 'cluster/found@a', 'cluster/found@c'],
+    ])
+  })
+
+  test('a release that does not fit on the disk leaves nothing of itself', async () => {
+    writeFileSync(join(fake.host('a').root, 'usr/local/bin/tar'), '#!/bin/sh\nexit 2\n', { mode: 0o755 })
+    const ended = await fake.deploy()
+
+    expect(ended.failed).toMatchObject([{ step: 'base/release@a', error: { code: 'COMMAND_FAILED' } }])
+    expect(readdirSync(join(fake.host('a').root, 'opt/clearwater/releases'))).toEqual([])
   })
 
   test('Ctrl-C lets the running step end and begins no other', async () => {

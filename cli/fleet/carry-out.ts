@@ -89,7 +89,9 @@ class Run {
     for (const phase of this.#parts.playbook.phases) {
       const steps = this.#planned.plan.steps.filter(step => step.phase === phase.name)
       if (steps.length === 0) continue
-      await this.#runPhase(phase, steps)
+      // A cluster that cannot have a quorum would only keep those waiting who found it.
+      if (phase.needs === 'majority') this.#requireEnough(phase)
+      if (this.#stopped === undefined) await this.#runPhase(phase, steps)
       this.#requireEnough(phase)
       if (this.#stopped !== undefined) break
     }

@@ -23,15 +23,20 @@ export interface ReleaseChange extends ChangeBase {
   readonly unpacked: boolean
 }
 
-/** Unpacked beside its place and moved there when whole. */
+/** Unpacked beside its place and moved there when whole. Neither success nor failure leaves anything else on the disk. */
 const UNPACK = String.raw`
 archive=$1; folder=$2; sha=$3
-echo "$sha  $archive" | sha256sum --check --quiet || exit 1
-rm -rf "$folder.new" && mkdir -p "$folder.new" || exit 1
-tar -xzf "$archive" -C "$folder.new" --strip-components=1 --no-same-owner || { rm -rf "$folder.new"; exit 1; }
+set -e
+trap 'rm -rf "$folder.new" "$archive"' EXIT
+trap 'exit 1' HUP INT TERM
+echo "$sha  $archive" | sha256sum --check --quiet
+rm -rf "$folder.new"
+mkdir -p "$folder.new"
+tar -xzf "$archive" -C "$folder.new" --strip-components=1 --no-same-owner
 echo "$sha" > "$folder.new/.artifact"
 sync -f "$folder.new"
-rm -rf "$folder" && mv -T "$folder.new" "$folder" && rm -f "$archive"
+rm -rf "$folder"
+mv -T "$folder.new" "$folder"
 `
 
 /** Our code with its runtime, unpacked beside the releases before it; `current` points to it. */
