@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core'
+import { Args, Flags } from '@oclif/core'
 import { once } from 'node:events'
 import { ROLES } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
@@ -15,9 +15,10 @@ export default class Logs extends FleetCommand {
 so long ago (90s, 15m, 2h, 1d) or a date (2016-07-04, "2016-07-04 12:00:30"), in UTC as everything that is shown.`
   static override examples = [
     '<%= config.bin %> logs --since 1h --role sprout',
-    '<%= config.bin %> logs --follow --node bono-1',
+    '<%= config.bin %> logs bono-1 --follow',
     '<%= config.bin %> logs --since 2h --grep 6505550001',
   ]
+  static override args = { node: Args.string({ description: 'Only this node, as --node.' }) }
   static override flags = {
     ...deploymentFlag,
     ...fleetFlags,
@@ -37,7 +38,7 @@ so long ago (90s, 15m, 2h, 1d) or a date (2016-07-04, "2016-07-04 12:00:30"), in
   }
 
   protected override async perform(): Promise<Outcome> {
-    const { flags } = await this.parse(Logs)
+    const { args, flags } = await this.parse(Logs)
     const [{ loadDeployment }, { chooseNodes }, { parseMoment }, { readLogs }] = await Promise.all([
       import('../operations/deployment-file.ts'),
       import('../operations/node-choice.ts'),
@@ -53,7 +54,10 @@ so long ago (90s, 15m, 2h, 1d) or a date (2016-07-04, "2016-07-04 12:00:30"), in
     let shown = 0
     const { failed } = await readLogs({
       ...{ deployment, since, until, follow: flags.follow, roles: flags.role },
-      nodes: chooseNodes(deployment, { nodes: flags.node, roles: flags.role }),
+      nodes: chooseNodes(deployment, {
+        nodes: args.node === undefined ? flags.node : [args.node, ...(flags.node ?? [])],
+        roles: flags.role,
+      }),
       fleet: this.fleetOptions(flags),
       signal: this.interruption,
       onEntry: async entry => {
