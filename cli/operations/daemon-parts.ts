@@ -18,9 +18,12 @@ import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { Graylist } from '../../lib/kit/graylist.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import { SystemdUnits } from '../../lib/kit/units.ts'
+import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
+import type { NodeProtection } from '../../lib/sip/node.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
@@ -94,6 +97,7 @@ async function bono(base: Base): Promise<Part> {
     clock,
     log,
     resolver: place.resolver,
+    protection: { ...protectionOf(base), pooled: sproutPools(place) },
     net: new LocalNet(),
     flowStore: new EmbeddedFlowStore(environment, clock),
     secret: await keptSecret(environment, 'flows'),
@@ -116,7 +120,15 @@ async function sprout(base: Base): Promise<Part> {
   const { icscf, bgcf, scscf, sproutHttp } = place.ports
   const ports = { icscf, bgcf, scscf }
   const environment = await base.openStores()
-  const homestead = new HttpHomestead({ origin: place.homestead })
+  const protection = protectionOf(base)
+  const homestead = new HttpHomestead({
+    origin: place.homestead,
+    servers: {
+      lookup: place.lookup,
+      graylist: new Graylist({ clock, blackFor: place.limits.httpBlacklist }),
+      onOverload: () => protection.admission.penalise(),
+    },
+  })
   opened.defer(() => homestead.close())
   const timers = new InProcessTimers({ clock, log, environment, volatileTopics: [UNANSWERED_CHALLENGE] })
   opened.defer(() => timers.close())
@@ -133,6 +145,7 @@ async function sprout(base: Base): Promise<Part> {
     clock,
     log,
     resolver: place.resolver,
+    protection,
     homestead,
     timers,
     net: new LocalNet(),
@@ -153,6 +166,27 @@ async function sprout(base: Base): Promise<Part> {
   }
 }
 
+/** Against more requests than can be answered, and peers that do not answer. */
+function protectionOf({
+  place: { limits },
+  clock,
+}: Base): NodeProtection & { readonly admission: Admission } {
+  return {
+    admission: new Admission(limits.overload),
+    graylist: new Graylist({ clock, blackFor: limits.sipBlacklist }),
+    statelessProxies: limits.statelessProxies,
+  }
+}
+
+/** Where bono's requests go: the I-CSCF, and the S-CSCF that a registration named. */
+function sproutPools({ upstream, sproutHostname, limits }: Place): NonNullable<NodeProtection['pooled']> {
+  return {
+    hosts: new Set([uriHost(upstream.host), `icscf.${sproutHostname}`, `scscf.${sproutHostname}`]),
+    connections: limits.upstreamConnections,
+    lifetime: limits.upstreamLifetime,
+  }
+}
+
 async function homestead(base: Base): Promise<Part> {
   const { place, clock, log, opened } = base
   const environment = await base.openStores()
@@ -168,6 +202,7 @@ async function homestead(base: Base): Promise<Part> {
     provisioningPort: place.ports.provisioning,
     homeDomain: place.homeDomains[0],
     scscfUri: place.scscfUri,
+    admission: new Admission(place.limits.overload),
     addRoutes: base.addMonitoring,
   })
   opened.defer(() => running.close())

@@ -2,11 +2,12 @@ import { isIP, isIPv6 } from 'node:net'
 import { hostname } from 'node:os'
 import type { BgcfRoute } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
+import { DEFAULT_LIMITS, limitsOf, type Limits } from '../../lib/config/limits.ts'
 import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
 import { DEFAULT_SETTINGS, settingsOf, type Settings } from '../../lib/config/settings.ts'
 import { entriesOf } from '../../lib/config/value.ts'
 import type { KnownNames } from '../../lib/dns/known-names.ts'
-import { machineDns } from '../../lib/dns/machine-dns.ts'
+import { addressLookup, machineDns, type AddressLookup } from '../../lib/dns/machine-dns.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import { seconds, type Duration } from '../../lib/kit/clock.ts'
@@ -38,6 +39,9 @@ export interface Place {
   readonly homestead: string
   readonly trustedPeers: readonly string[]
   readonly resolver: Resolver
+  /** Where the hosts of HTTP servers are. */
+  readonly lookup: AddressLookup
+  readonly limits: Limits
   readonly settings: Settings
   readonly bgcfRoutes: readonly BgcfRoute[]
   /** Absent: it is told by flags and stands for itself. */
@@ -81,6 +85,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
   const address = flags.advertise ?? ownAddress(bind)
   requireAddress('--advertise', address)
   const ports = daemonPortsAt(flags.portOffset)
+  const [dns, family] = [machineDns(), isIPv6(address) ? 6 : 4] as const
   return {
     dataDir,
     homeDomains: [domain],
@@ -93,7 +98,9 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     upstream,
     homestead,
     trustedPeers: [],
-    resolver: withSproutAt(upstream.host, sproutHostname, ports, address),
+    resolver: withSproutAt(upstream.host, sproutHostname, ports, new SipResolver({ family, dns })),
+    lookup: addressLookup(dns, family),
+    limits: DEFAULT_LIMITS,
     settings: DEFAULT_SETTINGS,
     bgcfRoutes: [],
     drain: seconds(5),
@@ -101,14 +108,14 @@ export function placeOfFlags(flags: DaemonFlags): Place {
 }
 
 /** DNS, except for the names of sprout's functions, which are where bono's upstream is. */
-function withSproutAt(host: string, sproutHostname: string, ports: DaemonPorts, address: string): Resolver {
+function withSproutAt(host: string, sproutHostname: string, ports: DaemonPorts, others: Resolver): Resolver {
   const at = (port: number): Target => ({ transport: 'TCP', address: host, port })
   const known = new Map([
     [`icscf.${sproutHostname}`, at(ports.icscf)],
     [`bgcf.${sproutHostname}`, at(ports.bgcf)],
     [`scscf.${sproutHostname}`, at(ports.scscf)],
   ])
-  return withKnownHosts(known, new SipResolver({ family: isIPv6(address) ? 6 : 4, dns: machineDns() }))
+  return withKnownHosts(known, others)
 }
 
 /** What a node's files leave open. */
@@ -143,6 +150,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
   }
   const upstreamPort = port('upstream_port', usual.icscf)
   const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
+  const [dns, family] = [machineDns({ servers, names }), isIPv6(address) ? 6 : 4] as const
   return {
     dataDir,
     homeDomains: [domain, ...listOf(values.get('additional_home_domains')).map(each => each.toLowerCase())],
@@ -158,9 +166,11 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     },
     homestead: originOf(values.get('hs_hostname') ?? `hs.${domain}`, usual.homestead),
     trustedPeers: listOf(values.get('trusted_peers')),
+    lookup: addressLookup(dns, family),
+    limits: limitsOf(values),
     resolver: new SipResolver({
-      family: isIPv6(address) ? 6 : 4,
-      dns: machineDns({ servers, names }),
+      family,
+      dns,
       // Where there is no zone, no SRV record tells them.
       usualPorts: new Map([
         [`icscf.${sproutHostname}`, ports.icscf],

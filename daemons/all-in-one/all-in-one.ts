@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { sproutHostnameOf, scscfUriOf } from '../../lib/config/names.ts'
+import { DEFAULT_LIMITS } from '../../lib/config/limits.ts'
 import { portsAt, type CorePorts } from '../../lib/config/ports.ts'
 import { DEFAULT_SETTINGS } from '../../lib/config/settings.ts'
 import { machineDns } from '../../lib/dns/machine-dns.ts'
@@ -9,7 +10,9 @@ import type { HttpServer } from '../../lib/http/server.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import { LOOPBACK, LOOPBACK_6, uriHost } from '../../lib/kit/address.ts'
 import { seconds, TimerWheel, type Clock } from '../../lib/kit/clock.ts'
+import { Graylist } from '../../lib/kit/graylist.ts'
 import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
+import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
@@ -153,6 +156,8 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const { options, ports, inner, sproutHostname, clock, log, environment, opened } = base
   const resolver = new SipResolver({ family: isIPv6(inner) ? 6 : 4, dns: machineDns() })
   const around = { clock, log, resolver, net: new LocalNet() }
+  const graylist = new Graylist({ clock, blackFor: DEFAULT_LIMITS.sipBlacklist })
+  const protection = () => ({ graylist, admission: new Admission(DEFAULT_LIMITS.overload) })
   const node = { homeDomains: [options.domain] as const, localHost: uriHost(inner) }
 
   const timers = new InProcessTimers({ clock, log, environment, volatileTopics: [UNANSWERED_CHALLENGE] })
@@ -162,7 +167,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const challenges = new MemoryChallengeStore({ clock })
   const sprout = await startSprout(
     { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, bgcfRoutes: [] },
-    { ...around, homestead, registrations, challenges, timers },
+    { ...around, protection: protection(), homestead, registrations, challenges, timers },
   )
   opened.defer(() => sprout.close(base.drainedBy()))
   sip.sprout = sprout
@@ -180,6 +185,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
     },
     {
       ...around,
+      protection: protection(),
       flowStore: new EmbeddedFlowStore(environment, clock),
       secret: await keptSecret(environment, 'flows'),
     },

@@ -1,4 +1,5 @@
 import type { Metric } from '../../lib/http/monitoring.ts'
+import type { AdmissionFigures } from '../../lib/overload/admission.ts'
 import type { RunningBono } from '../bono/bono.ts'
 import type { RunningSprout } from '../sprout/sprout.ts'
 
@@ -15,6 +16,12 @@ export interface CoreStatus extends Readonly<Record<string, unknown>> {
   readonly clients: number
   /** Requests that wait for their final answer. */
   readonly openRequests: Counts
+  /** How much is let in, and why; requests a second and microseconds. */
+  readonly load: Readonly<Record<string, AdmissionFigures>>
+  /** Targets that did not answer lately and are passed over. */
+  readonly troubledPeers: Counts
+  /** Messages that were read and wait to be looked at. */
+  readonly waitingMessages: Counts
   /** What each SIP daemon has counted since the start. */
   readonly sip: Readonly<Record<string, Counts>>
 }
@@ -24,12 +31,19 @@ export function statusOf(parts: SipParts): CoreStatus {
   return {
     clients: parts.bono?.flows.size ?? 0,
     openRequests: Object.fromEntries(nodes.map(([daemon, node]) => [daemon, node.openRequests])),
+    load: Object.fromEntries(
+      nodes.flatMap(([daemon, node]) => (node.load === undefined ? [] : [[daemon, node.load] as const])),
+    ),
+    troubledPeers: Object.fromEntries(nodes.map(([daemon, node]) => [daemon, node.peers.troubled])),
+    waitingMessages: Object.fromEntries(nodes.map(([daemon, node]) => [daemon, node.waitingMessages])),
     sip: Object.fromEntries(nodes.map(([daemon, node]) => [daemon, { ...node.counts }])),
   }
 }
 
 export function metricsOf(parts: SipParts): readonly Metric[] {
-  const { clients, openRequests, sip } = statusOf(parts)
+  const { clients, openRequests, load, troubledPeers, waitingMessages, sip } = statusOf(parts)
+  const figures = (pick: (figures: AdmissionFigures) => number): Metric['samples'] =>
+    samplesOf(Object.fromEntries(Object.entries(load).map(([daemon, each]) => [daemon, pick(each)])))
   const counted = [...new Set(Object.values(sip).flatMap(counts => Object.keys(counts)))]
   return [
     {
@@ -43,6 +57,42 @@ export function metricsOf(parts: SipParts): readonly Metric[] {
       help: 'Requests that wait for their final answer.',
       type: 'gauge',
       samples: samplesOf(openRequests),
+    },
+    {
+      name: 'clearwater_sip_waiting_messages',
+      help: 'Messages that were read and wait to be looked at.',
+      type: 'gauge',
+      samples: samplesOf(waitingMessages),
+    },
+    {
+      name: 'clearwater_sip_troubled_peers',
+      help: 'Targets that did not answer lately and are passed over.',
+      type: 'gauge',
+      samples: samplesOf(troubledPeers),
+    },
+    {
+      name: 'clearwater_overload_permitted_rate',
+      help: 'Requests a second that are let in at present.',
+      type: 'gauge',
+      samples: figures(({ rate }) => rate),
+    },
+    {
+      name: 'clearwater_overload_latency_microseconds',
+      help: 'Mean latency of the last requests.',
+      type: 'gauge',
+      samples: figures(({ latencyUs }) => latencyUs),
+    },
+    {
+      name: 'clearwater_overload_target_latency_microseconds',
+      help: 'Latency above which requests are refused.',
+      type: 'gauge',
+      samples: figures(({ targetLatencyUs }) => targetLatencyUs),
+    },
+    {
+      name: 'clearwater_overload_penalties_total',
+      help: 'Times that a server behind has refused a request for its own load.',
+      type: 'counter',
+      samples: figures(({ penalties }) => penalties),
     },
     ...counted.map(name => ({
       name: `clearwater_sip_${snakeCase(name)}_total`,

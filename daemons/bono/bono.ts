@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { ServicePoint } from '../../lib/sip/exchange.ts'
 import type { LocalNet } from '../../lib/sip/local-net.ts'
-import { SipNode } from '../../lib/sip/node.ts'
+import { SipNode, type NodeProtection } from '../../lib/sip/node.ts'
 import type { Resolver } from '../../lib/sip/resolver.ts'
 import { RFC_TIMERS } from '../../lib/sip/transaction/timers.ts'
 import { TcpTransport } from '../../lib/sip/transport/tcp.ts'
@@ -20,6 +20,7 @@ export interface BonoSurroundings {
   readonly log: Log
   readonly net: LocalNet
   readonly resolver: Resolver
+  readonly protection?: NodeProtection
   readonly flowStore: FlowStore
   /** Key of flow tokens; kept over restarts. */
   readonly secret: string
@@ -40,7 +41,7 @@ export interface RunningBono {
 export async function startBono(options: BonoOptions, around: BonoSurroundings): Promise<RunningBono> {
   const { clock, net, resolver } = around
   const log = around.log.with({ daemon: 'bono' })
-  const node = new SipNode({ clock, timers: RFC_TIMERS, log, net, resolver })
+  const node = new SipNode({ clock, timers: RFC_TIMERS, log, net, resolver, ...around.protection })
   const udpPoints = new Map<string, Transport>()
   const flows = new FlowTable({
     clock,

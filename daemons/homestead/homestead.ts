@@ -1,6 +1,7 @@
 import { crestShape } from '../../lib/http/crest.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import type { ChargingAddresses, Homestead } from '../../lib/ims/homestead.ts'
+import type { Admission } from '../../lib/overload/admission.ts'
 import { seconds, type Clock, type Duration } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { ProvisioningStore } from '../../lib/store/provisioning-store.ts'
@@ -29,6 +30,8 @@ export interface HomesteadOptions {
   readonly charging?: ChargingAddresses
   /** Pause between the parts of a whole list of public ids; a second if not given. */
   readonly listPause?: Duration
+  /** Refuses requests on the port for sprout when there are more than can be answered in time. */
+  readonly admission?: Admission
   /** Adds routes beside homestead's own, such as `/health` and `/metrics`. */
   readonly addRoutes?: (server: HttpServer) => void
 }
@@ -57,7 +60,10 @@ export async function startHomestead(options: HomesteadOptions): Promise<Running
     charging: options.charging ?? { ccf: [], ecf: [] },
   })
 
-  const server = new HttpServer({ log: log.with({ server: 'homestead' }) })
+  const server = new HttpServer({
+    log: log.with({ server: 'homestead' }),
+    ...(options.admission === undefined ? {} : { admission: options.admission }),
+  })
   addHomesteadRoutes(server, homestead)
   options.addRoutes?.(server)
 

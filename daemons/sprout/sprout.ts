@@ -3,7 +3,7 @@ import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import type { ServerExchange, SipFunction } from '../../lib/sip/exchange.ts'
 import type { LocalNet } from '../../lib/sip/local-net.ts'
-import { SipNode } from '../../lib/sip/node.ts'
+import { SipNode, type NodeProtection } from '../../lib/sip/node.ts'
 import type { Resolver } from '../../lib/sip/resolver.ts'
 import { topRoute } from '../../lib/sip/routing.ts'
 import { RFC_TIMERS } from '../../lib/sip/transaction/timers.ts'
@@ -27,6 +27,7 @@ export interface SproutSurroundings {
   readonly log: Log
   readonly net: LocalNet
   readonly resolver: Resolver
+  readonly protection?: NodeProtection
   readonly homestead: Homestead
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
@@ -53,7 +54,7 @@ export async function startSprout(
 ): Promise<RunningSprout> {
   const { clock, net, resolver } = around
   const log = around.log.with({ daemon: 'sprout' })
-  const node = new SipNode({ clock, timers: RFC_TIMERS, log, net, resolver })
+  const node = new SipNode({ clock, timers: RFC_TIMERS, log, net, resolver, ...around.protection })
   const core = new Core(options, { ...around, log, node })
   const { bindAddress: address, localHost, ports, sproutHostname } = options
   try {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { millis } from '../kit/clock.ts'
 import { CwError } from '../kit/errors.ts'
 import { noLog } from '../kit/log.ts'
+import { Admission } from '../overload/admission.ts'
 import { HttpClient } from './client.ts'
 import { crestShape } from './crest.ts'
 import { empty, encodePathPart, json, refuse, text } from './message.ts'
@@ -231,3 +232,49 @@ describe('the client', () => {
     await waiting.close()
   })
 })
+
+describe('a server with more requests than it can answer in time', () => {
+  const full = (): Admission =>
+    new Admission({ targetLatencyUs: 100_000, maxTokens: 2, initTokenRate: 0, minTokenRate: 0 })
+
+  test('refuses them with 503, and goes on to answer those who watch it', async () => {
+    await server.close()
+    const admission = full()
+    await start({ admission })
+    const statuses: number[] = []
+    for (let i = 0; i < 4; i++) {
+      const response = await fetch(`${origin}/users/a`)
+      statuses.push(response.status)
+      if (response.status === 503) expect(response.headers.get('retry-after')).toBe('0')
+      await response.text()
+    }
+
+    expect(statuses).toEqual([200, 200, 503, 503])
+    expect((await fetch(`${origin}/ping`)).status).toBe(200)
+    expect(admission.figures.refused).toBe(2)
+  })
+
+  test('sees how long its answers take', async () => {
+    await server.close()
+    const admission = new Admission({
+      targetLatencyUs: 1,
+      maxTokens: 100,
+      initTokenRate: 100,
+      minTokenRate: 10,
+    })
+    await start({ admission })
+    for (let i = 0; i < 20; i++) await (await fetch(`${origin}/users/a`)).text()
+    await waitUntilSeen(admission)
+
+    expect(admission.figures.latencyUs).toBeGreaterThan(1)
+    expect(admission.figures.rate).toBeLessThan(100)
+  })
+})
+
+/** An answer is counted when its last octet has been handed over, a moment after the client may have it. */
+async function waitUntilSeen(admission: Admission): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (admission.figures.latencyUs === 0 && performance.now() < deadline) {
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}

@@ -10,6 +10,7 @@ import {
 import { CwError } from '../kit/errors.ts'
 import { listenError } from '../kit/listen-error.ts'
 import type { Log } from '../kit/log.ts'
+import type { Admission } from '../overload/admission.ts'
 import {
   empty,
   parseQuery,
@@ -32,6 +33,8 @@ export interface HttpServerOptions {
   readonly shape?: (request: HttpRequest, answer: HttpAnswer) => HttpAnswer
   /** What `GET /ping` asks before it says OK; false is 503. */
   readonly isAlive?: () => boolean | Promise<boolean>
+  /** Refuses requests that could not be answered in time with 503, but for those of monitors. */
+  readonly admission?: Admission
 }
 
 export interface RouteOptions {
@@ -42,6 +45,8 @@ export interface RouteOptions {
 type Handlers = Readonly<Partial<Record<HttpMethod, HttpHandler>>>
 
 const METHODS: readonly HttpMethod[] = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS']
+/** A monitor that is refused would take a busy server for a dead one. */
+const MONITORS = new Set(['/ping', '/health', '/status', '/metrics'])
 const MIB = 1024 * 1024
 /** An identity of 500 octets, each percent-encoded. */
 const MAX_PARAM_LENGTH = 1500
@@ -95,6 +100,7 @@ export class HttpServer {
     this.#app.addHook('onRequest', async request => {
       request.headers['content-type'] = 'application/octet-stream'
     })
+    if (options.admission !== undefined) this.#admitWith(options.admission)
     this.#app.setNotFoundHandler((request, reply) => this.#send(request, reply, empty(404)))
     this.#app.setErrorHandler((error, request, reply) =>
       this.#send(request, reply, this.#failure(error, request)),
@@ -146,6 +152,26 @@ export class HttpServer {
       method,
       config: { stream: options.stream === true },
       handler: async (request, reply) => this.#send(request, reply, await handler(seen(request))),
+    })
+  }
+
+  #admitWith(admission: Admission): void {
+    const startedAt = new WeakMap<FastifyRequest, number>()
+    this.#app.addHook('onRequest', async (request, reply): Promise<unknown> => {
+      if (MONITORS.has(request.url)) return undefined
+      const now = performance.now()
+      if (admission.take(now)) {
+        startedAt.set(request, now)
+        return undefined
+      }
+      admission.refused()
+      // 0: try another server, at once.
+      return this.#send(request, reply, { status: 503, headers: { 'retry-after': '0' } })
+    })
+    this.#app.addHook('onResponse', async request => {
+      const started = startedAt.get(request)
+      const now = performance.now()
+      if (started !== undefined) admission.completed(now - started, now)
     })
   }
 

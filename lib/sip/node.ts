@@ -55,6 +55,12 @@ export interface SipNodeOptions {
   readonly priorities?: ReadonlySet<string>
 }
 
+/** What keeps a node working under load and beside peers that do not answer. */
+export type NodeProtection = Pick<
+  SipNodeOptions,
+  'graylist' | 'statelessProxies' | 'pooled' | 'admission' | 'priorities'
+>
+
 /** One function's place in the network: how it is known, and what answers there. */
 export interface Service {
   readonly point: ServicePoint
