@@ -2,9 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApplicationServer } from '../support/application-server.ts'
 import { callAndHangUp, registeredPhone } from '../support/calls.ts'
 import { Core } from '../support/core.ts'
+import { Phone } from '../support/phone.ts'
 import { statusOf, valueOf, valuesOf } from '../support/sip-text.ts'
 import { provision, provisionCriteria, subscriber } from '../support/subscribers.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { waitUntil } from '../support/wait.ts'
+import { openTcp } from '../support/wire.ts'
 
 let core: Core
 let users = 0
@@ -15,10 +18,14 @@ beforeAll(async () => {
 afterAll(() => core[Symbol.asyncDispose]())
 
 /** A new subscriber with these criteria. */
-async function subscriberWith(...criteria: readonly string[]): Promise<string> {
+function subscriberWith(...criteria: readonly string[]): Promise<string> {
+  return subscriberOf(core, criteria)
+}
+
+async function subscriberOf(owner: Core, criteria: readonly string[]): Promise<string> {
   const user = `user${++users}`
-  await provision(core.port('provisioning'), subscriber(user))
-  await provisionCriteria(core.port('provisioning'), subscriber(user), criteria.join(''))
+  await provision(owner.port('provisioning'), subscriber(user))
+  await provisionCriteria(owner.port('provisioning'), subscriber(user), criteria.join(''))
   return user
 }
 
@@ -124,6 +131,50 @@ describe('calls', () => {
     expect(callee.received.some(message => message.startLine.startsWith('INVITE'))).toBe(false)
   })
 
+  test('pass a server over UDP too', async () => {
+    await using as = await ApplicationServer.start((request, server) => server.proxy(request), 'UDP')
+    await using caller = await registeredPhone(core, await subscriberWith(ifc(as.uri, { sessionCase: 0 })))
+    await using callee = await registeredPhone(core, await subscriberWith())
+    await callAndHangUp(caller, callee)
+    expect(valuesOf(await as.request('INVITE'), 'route').join()).toContain(
+      ';transport=UDP;lr;service=scscf;orig>',
+    )
+  })
+
+  test('that a server forks ring everywhere, each with the services that are left', async () => {
+    await using one = await registeredPhone(core, await subscriberWith())
+    await using other = await registeredPhone(core, await subscriberWith())
+    await using forking = await ApplicationServer.start((request, as) => {
+      if (!request.startLine.startsWith('INVITE')) return
+      as.proxy(request, { uri: one.aor })
+      as.proxy(request, { uri: other.aor })
+    })
+    await using next = await proxying()
+    await using caller = await registeredPhone(core, await subscriberWith(ifc(forking.uri), ifc(next.uri)))
+
+    const invite = caller.invite('sip:nobody@ims.test')
+    one.reply(await one.request('INVITE'), 180)
+    other.reply(await other.request('INVITE'), 200)
+    const answer = await caller.response(invite)
+    caller.ack(invite, answer)
+    one.reply(one.received[0] ?? answer, 486)
+
+    expect(statusOf(answer)).toBe(200)
+    const invited = next.received.filter(message => message.startLine.startsWith('INVITE'))
+    expect(invited.map(message => message.startLine.split(' ')[1]).sort()).toEqual(
+      [one.aor, other.aor].sort(),
+    )
+  })
+
+  test('go on when a server answers nonsense', async () => {
+    await using babbling = await ApplicationServer.start((request, as) => {
+      as.write(request, 'SIP/2.0 two hundred OK\r\nVia: ?\r\nContent-Length: -1\r\n\r\n')
+    })
+    await using caller = await registeredPhone(core, await subscriberWith(ifc(babbling.uri)))
+    await using callee = await registeredPhone(core, await subscriberWith())
+    await callAndHangUp(caller, callee)
+  })
+
   test('of a server in a circle come to an end', async () => {
     const server = await ApplicationServer.start((request, as) => as.proxy(request))
     await using circling = server
@@ -144,6 +195,30 @@ describe('calls', () => {
     expect(statusOf(answer)).toBe(483)
     expect(circling.received.length).toBeLessThan(100)
   })
+})
+
+test('a server makes a new call out of one, at a core that has restarted since: the chain goes on', async () => {
+  using dir = new TempDir('isc')
+  await using one = await ApplicationServer.start(() => undefined)
+  await using two = await ApplicationServer.start((request, as) => as.reply(request, 480))
+  const before = await Core.start({ dataDir: dir.path })
+  const user = await subscriberOf(before, [ifc(one.uri), ifc(two.uri)])
+  const caller = await registeredPhone(before, user)
+  caller.invite('sip:nobody@ims.test')
+  const invite = await one.request('INVITE')
+  await caller[Symbol.asyncDispose]()
+  await before.stop('SIGKILL')
+
+  await using after = await Core.start({ dataDir: dir.path, portOffset: before.portOffset })
+  await using calling = new Phone(subscriber('b2bua'), await openTcp(after.port('scscf')))
+  const [, back = ''] = valuesOf(invite, 'route').flatMap(line => line.split(/\s*,\s*(?=<)/))
+  const anew = calling.invite('sip:nobody@ims.test', { headers: [['Route', back]] })
+  const answer = await calling.response(anew)
+  calling.ack(anew, answer)
+
+  expect(statusOf(answer)).toBe(480)
+  expect(valueOf(await two.request('INVITE'), 'p-served-user')).toContain(`sip:${user}@ims.test`)
+  expect(one.received).toHaveLength(1)
 })
 
 test('an expression that would never end elsewhere does not hold up a call', async () => {

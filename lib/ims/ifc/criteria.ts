@@ -28,6 +28,8 @@ const NONE: readonly FilterCriterion[] = []
 export class Criteria {
   readonly #options: CriteriaOptions
   readonly #byText = new LRUCache<string, { readonly criterion: FilterCriterion | undefined }>({ max: 2000 })
+  /** Shared sets that were asked for in vain, each logged once. */
+  readonly #missing = new LRUCache<number, true>({ max: 200 })
   /** Thousands of subscribers share one list of texts. */
   readonly #byTexts = new WeakMap<readonly string[], readonly FilterCriterion[]>()
 
@@ -71,8 +73,11 @@ export class Criteria {
   #shared(ids: readonly number[]): FilterCriterion[] {
     return ids.flatMap(id => {
       const set = this.#options.sets?.shared.get(id)
-      if (set === undefined) this.#options.log.warn('a profile names a shared set that is not there', { id })
-      return set ?? []
+      if (set !== undefined) return set
+      if (!this.#missing.has(id))
+        this.#options.log.warn('a profile names a shared set that is not there', { id })
+      this.#missing.set(id, true)
+      return []
     })
   }
 }
