@@ -65,9 +65,12 @@ describe('six clean hosts and a spare', () => {
   })
 
   test('cw deploy makes a deployment of them', { timeout: 600_000 }, async () => {
+    const began = performance.now()
     const run = await deploy('--yes')
+    console.log(`lab: first deploy in ${((performance.now() - began) / 1000).toFixed(1)} s`)
 
     expect(run.code, told(run)).toBe(0)
+    expect(run.stdout).toMatch(/call\s.*sprout-1|sprout-1.*call/)
     for (const host of lab.hosts) {
       const units = await host.must(
         'systemctl list-units --plain --no-legend "clearwater-*" | cut -d" " -f1,3',
@@ -133,6 +136,25 @@ describe('six clean hosts and a spare', () => {
     const again = await deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
   })
+
+  test(
+    'a host that lost its disk becomes what it was, etcd member and all',
+    { timeout: 600_000 },
+    async () => {
+      await lab.host('homer-1').reset()
+      const run = await deploy('--yes')
+
+      expect(run.code, told(run)).toBe(0)
+      expect(run.stderr).toContain('join the etcd cluster in place of its lost self')
+      const again = await deploy('--yes')
+      expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+      const members = await lab
+        .host('homer-1')
+        .must(`ETCDCTL_API=3 etcdctl --endpoints http://${lab.host('homer-1').address}:4000 member list`)
+      expect(members.trim().split('\n')).toHaveLength(5)
+      expect(members).not.toContain('unstarted')
+    },
+  )
 
   test('cw destroy takes it all away again, and asks for the name', { timeout: 600_000 }, async () => {
     const refused = await cw('destroy', '--confirm', 'another')
