@@ -6,7 +6,9 @@ import { sha256Of } from './playbook/digest.ts'
 
 const NONE = { names: [], values: [] }
 
-function planned(...changes: readonly { node: string; path: string; next: string; before?: string }[]): Planned {
+function planned(
+  ...changes: readonly { node: string; path: string; next: string; before?: string }[]
+): Planned {
   return {
     contents: new Map(changes.map(({ next }) => [sha256Of(next), next])),
     plan: {
