@@ -138,6 +138,7 @@ async function sprout(base: Base): Promise<Part> {
     bindAddress: place.bind,
     localHost: uriHost(place.address),
     sproutHostname: place.sproutHostname,
+    ...(place.scscfNodeUri === undefined ? {} : { scscfNodeUri: place.scscfNodeUri }),
     ports,
     bgcfRoutes: place.bgcfRoutes,
   }

@@ -32,6 +32,8 @@ export interface Place {
   /** Base of the names of sprout's functions: `scscf.<it>`. */
   readonly sproutHostname: string
   readonly scscfUri: string
+  /** Where application servers find this very S-CSCF, if not at its address. */
+  readonly scscfNodeUri?: string
   readonly ports: DaemonPorts
   /** Where bono's requests enter the core; without a port DNS tells it. */
   readonly upstream: { readonly host: string; readonly port: number | undefined }
@@ -149,6 +151,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     provisioning: port('homestead_provisioning_port', usual.provisioning) + portOffset,
   }
   const upstreamPort = port('upstream_port', usual.icscf)
+  const scscfNodeUri = values.get('scscf_node_uri')
   const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
   const [dns, family] = [machineDns({ servers, names }), isIPv6(address) ? 6 : 4] as const
   return {
@@ -159,6 +162,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     publicHost: uriHost(values.get('public_hostname') ?? values.get('public_ip') ?? address),
     sproutHostname,
     scscfUri: scscfUriOf(sproutHostname, ports.scscf),
+    ...(scscfNodeUri === undefined ? {} : { scscfNodeUri }),
     ports,
     upstream: {
       host: uriHost(values.get('upstream_hostname') ?? `icscf.${sproutHostname}`),

@@ -66,12 +66,14 @@ export class Core implements CoreSurroundings {
     this.timers = around.timers
     const { sproutHostname, localHost, homeDomains, ports } = options
     this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
-    this.scscfNode = `${localHost}:${ports.scscf}`
+    const node = parseUri(options.scscfNodeUri ?? '')
+    this.scscfNode = node?.kind === 'sip' ? hostAndPort(node) : `${localHost}:${ports.scscf}`
     this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
     this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
     this.#scscfHost = `scscf.${sproutHostname}`
     this.#localNames = [
       localHost,
+      ...(node?.kind === 'sip' ? [node.host] : []),
       sproutHostname,
       ...(['icscf', 'scscf', 'bgcf'] as const).map(name => `${name}.${sproutHostname}`),
     ]
@@ -144,6 +146,10 @@ export class Core implements CoreSurroundings {
     const { response } = await this.forward(exchange, [fork], as)
     if (response.status >= 300) exchange.respond(response)
   }
+}
+
+function hostAndPort({ host, port }: SipUri): string {
+  return port === undefined ? host : `${host}:${port}`
 }
 
 /** Methods that can start a dialog, so that a proxy which wants to stay in it must say so. */

@@ -16,6 +16,8 @@ export interface SproutOptions {
   readonly enforceUserPhone: boolean
   /** `enforce_global_only_lookups`. */
   readonly enforceGlobalOnlyLookups: boolean
+  /** `scscf_node_uri`: where application servers send requests back to, if they cannot reach `localHost`. */
+  readonly scscfNodeUri?: string
   /** `sprout_rr_level`: `pcscf`, `pcscf,icscf` or `pcscf,icscf,as`. */
   readonly recordRouteLevel: string
   /** `session_continued_timeout_ms`: how long an application server that can be done without may be silent; 0 is for ever. */

@@ -97,6 +97,14 @@ describe('what a server gets', () => {
     )
   })
 
+  test('a node that servers reach elsewhere says so, and knows itself by it', async () => {
+    open([filterCriterion(ONE)], { scscfNodeUri: 'sip:node-1.example.com:5054' })
+    await call(BOB, ORIG)
+    expect(routes(opened.sender.last)[1]).toContain('@node-1.example.com:5054;transport=TCP;lr;')
+    await back(opened.sender.last)
+    expect(sentTo()).toEqual([ONE, ICSCF])
+  })
+
   test('who is charged', async () => {
     open([filterCriterion(ONE)])
     opened.homestead.data = impu =>

@@ -159,19 +159,19 @@ export const ADVANCED_SIP_OPTIONS = declare(
     {
       name: 'session_continued_timeout_ms',
       type: 'milliseconds',
-      min: 1,
+      min: 0,
       unit: 'milliseconds',
       default: '2000',
-      doc: 'Time for an application server to answer before a call goes on without it.',
+      doc: 'Time for an application server to answer before a call goes on without it; 0 is for ever.',
       usedBy: ['sprout'],
     },
     {
       name: 'session_terminated_timeout_ms',
       type: 'milliseconds',
-      min: 1,
+      min: 0,
       unit: 'milliseconds',
       default: '4000',
-      doc: 'Time for an application server to answer before a call that cannot do without it ends.',
+      doc: 'Time for an application server to answer before a call that cannot do without it ends; 0 is for ever.',
       usedBy: ['sprout'],
     },
     {
