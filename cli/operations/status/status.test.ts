@@ -1,17 +1,10 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { daemonsOf, healthPortOf, unitOf } from '../../../lib/config/deployment/daemons.ts'
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
-import { CwError } from '../../../lib/kit/errors.ts'
-import type { NodeShell, RunResult } from '../../fleet/ssh/shell.ts'
 import { formatStatus } from '../../render/status.ts'
-import type { Shells } from '../shells.ts'
 import { deploymentOf } from '../testing/deployment.ts'
+import { fakeShells, type FakeNode } from '../testing/fake-nodes.ts'
+import { heapAfterCollection } from '../testing/heap.ts'
 import { deploymentStatus, watchDeployment, type DeploymentStatus } from './status.ts'
-
-/** What a fake node answers with: whole, bare, gone; or which of its daemons is in which state. */
-type Fake = 'well' | 'bare' | 'gone' | Readonly<Record<string, string>>
 
 const SMALL = deploymentOf({
   'bono-1': ['bono'],
@@ -24,7 +17,7 @@ const SMALL = deploymentOf({
 const IN_SYNC = { nodes: [], settings: [] }
 
 async function statusOf(
-  fakes: Readonly<Record<string, Fake>>,
+  fakes: Readonly<Record<string, FakeNode>>,
   deployment: Deployment = SMALL,
 ): Promise<DeploymentStatus> {
   return deploymentStatus({
@@ -32,40 +25,9 @@ async function statusOf(
     deadlineMs: 5_000,
     fleet: {},
     signal: new AbortController().signal,
-    open: () => shellsOf(deployment, fakes),
+    open: () => fakeShells(deployment, fakes),
     configuration: async () => IN_SYNC,
   })
-}
-
-function shellsOf(deployment: Deployment, fakes: Readonly<Record<string, Fake>>): Shells {
-  return {
-    shell: name => fakeShell(deployment, name, fakes[name] ?? 'well'),
-    [Symbol.asyncDispose]: async () => undefined,
-  }
-}
-
-function fakeShell(deployment: Deployment, name: string, fake: Fake): NodeShell {
-  const script = async (): Promise<RunResult> => {
-    if (fake === 'gone') throw new CwError('NODE_UNREACHABLE', `${name} cannot be reached`)
-    return { code: 0, stdout: answerOf(deployment, name, fake), stderr: '' }
-  }
-  return { node: name, script, run: script } as unknown as NodeShell
-}
-
-function answerOf(deployment: Deployment, name: string, fake: Exclude<Fake, 'gone'>): string {
-  const node = deployment.nodes.find(each => each.name === name)!
-  const lines = [`cw-fact time ${Date.now()}`, 'cw-fact disk 1000 600']
-  if (fake !== 'bare') {
-    lines.push('cw-fact release 1.0.0', 'cw-fact manifest lab')
-    for (const daemon of daemonsOf(node, deployment)) {
-      const state = typeof fake === 'string' ? 'active' : (fake[daemon] ?? 'active')
-      const answer = state === 'active' ? 'HTTP/1.1 200 OK\r\n\r\n{"status":"ok","version":"1.0.0"}' : ''
-      lines.push(`cw-unit Id=${unitOf(daemon)}`, 'cw-unit LoadState=loaded', `cw-unit ActiveState=${state}`)
-      lines.push('cw-unit ', `cw-fact health ${unitOf(daemon)} ${Buffer.from(answer).toString('base64')}`)
-      expect(healthPortOf(daemon)).toBeGreaterThan(0)
-    }
-  }
-  return [...lines, 'cw-fact end', ''].join('\n')
 }
 
 const plain = (_style: unknown, text: string): string => text
@@ -107,7 +69,7 @@ describe('the status of a deployment', () => {
   })
 
   test('suggests to deploy where nothing is deployed, and to look where nothing is reached', async () => {
-    const all = (fake: Fake) => Object.fromEntries(SMALL.nodes.map(({ name }) => [name, fake]))
+    const all = (fake: FakeNode) => Object.fromEntries(SMALL.nodes.map(({ name }) => [name, fake]))
 
     expect((await statusOf(all('bare'))).next.command).toBe('cw deploy')
     const gone = await statusOf(all('gone'))
@@ -121,10 +83,7 @@ describe('the status of a deployment', () => {
       deadlineMs: 50,
       fleet: {},
       signal: new AbortController().signal,
-      open: () => ({
-        shell: name => fakeShell(SMALL, name, 'gone'),
-        [Symbol.asyncDispose]: async () => undefined,
-      }),
+      open: () => fakeShells(SMALL, { 'bono-1': 'gone' }),
       configuration: () => new Promise(() => undefined),
     })
 
@@ -167,7 +126,7 @@ describe('200 nodes', () => {
       deadlineMs: 5_000,
       fleet: {},
       signal: stop.signal,
-      open: () => shellsOf(many, { 'n-7': 'gone' }),
+      open: () => fakeShells(many, { 'n-7': 'gone' }),
       configuration: async () => IN_SYNC,
     }
     const sizes: number[] = []
@@ -185,10 +144,3 @@ describe('200 nodes', () => {
     expect(late - early).toBeLessThan(3 * 1024 * 1024)
   })
 })
-
-function heapAfterCollection(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  return process.memoryUsage().heapUsed
-}
