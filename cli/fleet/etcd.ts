@@ -1,6 +1,7 @@
 import { etcdVoters } from '../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode } from '../../lib/config/deployment/deployment.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
+import { millis } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import { Fleet, type FleetOptions } from './fleet.ts'
 import type { NodeShell } from './ssh/shell.ts'
@@ -14,6 +15,8 @@ export interface ConnectOptions {
   readonly fleet?: FleetOptions
   /** In place of logging in, for tests. */
   readonly shellOf?: (node: DeploymentNode) => NodeShell
+  /** For each call, in milliseconds; absent: as long as members may take to elect a leader. */
+  readonly deadlineMs?: number
 }
 
 /**
@@ -30,8 +33,12 @@ export async function connectEtcd(deployment: Deployment, options: ConnectOption
   try {
     const shell = await firstToAnswer(voters, shellOf)
     const forwards = await Promise.all(voters.map(voter => shell.forward(voter.address, CLIENT_PORT)))
+    const origins = forwards.map(forward => `http://127.0.0.1:${forward.port}`)
+    const { deadlineMs } = options
     return new EtcdClient({
-      origins: forwards.map(forward => `http://127.0.0.1:${forward.port}`),
+      origins,
+      names: new Map(origins.map((origin, index) => [origin, voters[index]?.name ?? origin])),
+      ...(deadlineMs === undefined ? {} : { deadline: millis(deadlineMs) }),
       onClose: async () => {
         await Promise.all(forwards.map(forward => forward.close()))
         await fleet.close()

@@ -17,6 +17,8 @@ import { watchPrefix, type WatchEvent, type WatchOptions } from './watch.ts'
 export interface EtcdOptions {
   /** `http://host:port` of the members; several are tried in turn. */
   readonly origins: readonly string[]
+  /** What errors call an origin that is none to those who read them, such as the end of a tunnel. */
+  readonly names?: ReadonlyMap<string, string>
   readonly clock?: Clock
   /** For a whole call, whatever is tried within it. Default 6 s: members elect a new leader in less. */
   readonly deadline?: Duration
@@ -75,7 +77,8 @@ export class EtcdClient implements AsyncDisposable {
     this.#onClose = options.onClose
     this.#silence = options.silence ?? seconds(30)
     const deadline = options.deadline ?? seconds(6)
-    this.#gateway = new Gateway({ origins: options.origins, clock: this.#clock, deadline })
+    const { origins, names } = options
+    this.#gateway = new Gateway({ origins, names, clock: this.#clock, deadline })
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

@@ -6,6 +6,8 @@ import { parseJson, type JsonObject } from './json.ts'
 export interface GatewayOptions {
   /** `http://host:port` of members, in order of preference. */
   readonly origins: readonly string[]
+  /** What errors call them; absent: as they are. */
+  readonly names?: ReadonlyMap<string, string> | undefined
   readonly clock: Clock
   /** For a whole call, over all origins that are tried. */
   readonly deadline: Duration
@@ -85,9 +87,9 @@ export class Gateway {
           this.#praise(origin)
           return attempt.answer
         }
-        if (attempt.kind === 'refused') throw refusal(attempt.reason, origin)
+        if (attempt.kind === 'refused') throw refusal(attempt.reason, this.#nameOf(origin))
         this.#avoid(origin)
-        attempts.push({ origin, ...attempt })
+        attempts.push({ origin: this.#nameOf(origin), ...attempt })
         if (attempt.kind === 'unknown' && options.effect === 'once') throw unavailable(attempts, 'once')
         mayPass ||= attempt.kind !== 'unreachable'
       }
@@ -132,10 +134,11 @@ export class Gateway {
           this.#praise(origin)
           return { origin, body: response.body }
         }
-        attempts.push({ origin, kind: 'no-leader', reason: reasonOf(await response.body.text()) })
+        const reason = reasonOf(await response.body.text())
+        attempts.push({ origin: this.#nameOf(origin), kind: 'no-leader', reason })
       } catch (error) {
         signal.throwIfAborted()
-        attempts.push({ origin, kind: 'unreachable', reason: messageOf(error) })
+        attempts.push({ origin: this.#nameOf(origin), kind: 'unreachable', reason: messageOf(error) })
       } finally {
         clearTimeout(timer)
       }
@@ -151,6 +154,10 @@ export class Gateway {
 
   async close(): Promise<void> {
     await this.#agent.destroy()
+  }
+
+  #nameOf(origin: string): string {
+    return this.#options.names?.get(origin) ?? origin
   }
 
   async #attempt(origin: string, path: string, body: JsonObject, patienceMs: number): Promise<Outcome> {

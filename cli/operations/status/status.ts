@@ -96,10 +96,14 @@ async function lookAtNode(
 }
 
 async function configurationOf(request: StatusRequest, shells: Shells): Promise<ConfigurationSeen> {
-  const { deployment, configuration } = request
+  const { deployment, deadlineMs, configuration } = request
   if (configuration !== undefined) return configuration()
   try {
-    await using etcd = await connectEtcd(deployment, { shellOf: node => shells.shell(node.name) })
+    await using etcd = await connectEtcd(deployment, {
+      shellOf: node => shells.shell(node.name),
+      // Nobody waits for an election here: what is said of the nodes shows that there is none to ask.
+      deadlineMs: deadlineMs / 2,
+    })
     return await compareConfiguration(etcd, deployment, deployment.sites)
   } catch (error) {
     if (!(error instanceof CwError)) throw error
