@@ -9,6 +9,9 @@ import { deploymentFlag } from './deployment-flag.ts'
 import { FleetCommand, fleetFlags } from './fleet-command.ts'
 import { connectionFlags, hsprovOf } from './user/arguments.ts'
 
+/** The report has them all; the error is for who reads its end only. */
+const MOST_REASONS = 5
+
 export default class Verify extends FleetCommand {
   static override summary = 'Verify that a deployment gives service.'
   static override description = `Makes two temporary subscribers, registers them through each bono over UDP and TCP, calls between them through each
@@ -98,9 +101,13 @@ export function verificationError(report: VerifyReport): CwError | undefined {
   if (report.given) return undefined
   const failed = report.checks.filter(check => check.outcome === 'failed')
   const nodes = [...new Set(failed.map(check => check.node))]
+  const reasons = [...new Set(failed.map(check => whyOf(check)))]
+  const more = reasons.length - MOST_REASONS
   return new CwError('SERVICE_NOT_GIVEN', 'the service is not given', {
     ...(nodes.length === 0 ? {} : { where: { host: nodes.join(', ') } }),
-    why: [...new Set(failed.map(check => whyOf(check)))].join('\n') || 'not every check could be made',
+    why:
+      [...reasons.slice(0, MOST_REASONS), ...(more > 0 ? [`and ${more} more`] : [])].join('\n') ||
+      'not every check could be made',
     changed: report.left.length === 0 ? 'nothing' : 'some',
     remedies: ['see how the nodes are: cw status', 'look at what their daemons say: cw logs'],
   })
