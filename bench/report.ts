@@ -19,10 +19,14 @@ export interface Row {
 
 /** The rows as a Markdown table, with how it was measured below it. */
 export function formatTable(rows: readonly Row[]): string {
+  const compared = rows.some(row => row.yardstick !== undefined)
+  const columns = compared
+    ? ['What', 'Unit', 'Kamailio', 'Clearwater', 'Ratio', 'Floor']
+    : ['What', 'Unit', 'Clearwater', 'Floor']
   const lines = [
-    '| What | Unit | Kamailio | Clearwater | Ratio | Floor |',
-    '|---|---|---|---|---|---|',
-    ...rows.map(formatRow),
+    formatCells(columns),
+    `|${'---|'.repeat(columns.length)}`,
+    ...rows.map(row => formatCells(cellsOf(row, compared))),
   ]
   const notes = rows.flatMap(row => (row.note === undefined ? [] : [`${row.what}: ${row.note}`]))
   return [...lines, '', ...notes, machine()].join('\n')
@@ -38,19 +42,19 @@ export function saveResults(rows: readonly Row[], table: string): string {
   return file
 }
 
-function formatRow(row: Row): string {
+function cellsOf(row: Row, compared: boolean): readonly string[] {
   const ours = spread(row, 'clearwater')
   const theirs = row.yardstick === undefined ? undefined : spread(row, row.yardstick)
   const ratio = ours && theirs ? ours.median / theirs.median : undefined
   const measured = row.floor?.kind === 'ratio' ? ratio : ours?.median
-  return `| ${[
-    row.what,
-    row.unit,
-    formatSpread(theirs),
-    formatSpread(ours),
-    ratio === undefined ? '' : ratio.toFixed(2),
-    formatFloor(row, measured),
-  ].join(' | ')} |`
+  const floor = formatFloor(row, measured)
+  if (!compared) return [row.what, row.unit, formatSpread(ours), floor]
+  const ratioText = ratio === undefined ? '' : ratio.toFixed(2)
+  return [row.what, row.unit, formatSpread(theirs), formatSpread(ours), ratioText, floor]
+}
+
+function formatCells(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
 }
 
 function spread(row: Row, subject: SubjectName): Spread | undefined {

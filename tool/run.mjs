@@ -8,7 +8,7 @@ const USAGE = `usage: node tool/run.mjs <what> [arguments]
   test [suite] [files]                     unit, integration, phones or hosts; without a name: checks and all four
   check                                    types, lint, format, boundaries, dead code
   build                                    bundle into dist/ if a source has changed
-  bench [arguments]                        speed and memory beside Kamailio
+  bench [arguments]                        speed and memory beside Kamailio; what an operator waits for
   format                                   prettier over the project`
 
 const [what, ...args] = process.argv.slice(2)
@@ -70,7 +70,8 @@ async function test(runtime) {
 }
 
 async function bench(runtime) {
-  requireDebianPackages(packagesFor(['bench']))
+  const { obstacleTo } = await import('./suites.mjs')
+  requireDebianPackages(packagesFor(obstacleTo('hosts') === undefined ? ['bench', 'hosts'] : ['bench']))
   const { buildIfChanged } = await import('./build.mjs')
   await buildIfChanged()
   return runtime.node(['bench/run.ts', ...args])

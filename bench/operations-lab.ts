@@ -1,0 +1,89 @@
+// A deployment to eight real hosts and back, again and again, inside the lab of test/hosts.
+// usage: node test/hosts/run.ts bench/operations-lab.ts REPEATS RESULT_FILE
+import { statSync, writeFileSync } from 'node:fs'
+import { deploymentOf, makeRelease, Operator, told } from '../test/hosts/deployment.ts'
+import { tool } from '../test/hosts/lab/command.ts'
+import { Lab, type CwResult } from '../test/hosts/lab/lab.ts'
+
+/** What it writes, as JSON: a value for each time. */
+export interface LabFigures {
+  readonly firstDeploy: readonly Cost[]
+  readonly secondDeploy: readonly Cost[]
+  readonly configSet: readonly Cost[]
+  readonly status: readonly Cost[]
+  readonly releaseBytes: number
+}
+
+export interface Cost {
+  readonly ms: number
+  /** That the operator's machine has sent to the hosts over SSH, and what came back; with TCP and IP around it. */
+  readonly sentBytes: number
+  readonly receivedBytes: number
+}
+
+/** Times that each short command is run after a deployment. */
+const SHORT_REPEATS = 3
+
+const [repeats = '1', file = ''] = process.argv.slice(2)
+const roles = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf']
+const figures = {
+  firstDeploy: [] as Cost[],
+  secondDeploy: [] as Cost[],
+  configSet: [] as Cost[],
+  status: [] as Cost[],
+}
+
+await using lab = await Lab.start({
+  hosts: [...roles.map(role => `${role}-1`), 'spare-1', 'spare-2'].map(name => ({ name })),
+})
+const release = await makeRelease(lab)
+const operator = new Operator(lab, { release })
+operator.write(deploymentOf(lab, Object.fromEntries(roles.map(role => [`${role}-1`, [role]]))))
+await countSsh()
+
+let expires = 600
+for (let repeat = 1; repeat <= Number(repeats); repeat++) {
+  if (repeat > 1) await lab.reset()
+  await measure('firstDeploy', () => operator.deploy('--yes', '--no-verify'))
+  for (let short = 1; short <= SHORT_REPEATS; short++) {
+    await measure('secondDeploy', () => operator.deploy('--yes', '--no-verify'))
+    expires++
+    await measure('configSet', () => operator.cw('config', 'set', `reg_max_expires=${expires}`, '--yes'))
+    await measure('status', () => operator.cw('status'))
+  }
+}
+const result: LabFigures = { ...figures, releaseBytes: statSync(release).size }
+writeFileSync(file, JSON.stringify(result))
+
+async function measure(what: keyof typeof figures, run: () => Promise<CwResult>): Promise<void> {
+  const [sent, received] = await sshBytes()
+  const begun = performance.now()
+  const done = await run()
+  const ms = performance.now() - begun
+  if (done.code !== 0) throw new Error(`${what} ended with ${String(done.code)}:\n${told(done)}`)
+  const [sentNow, receivedNow] = await sshBytes()
+  const cost = { ms, sentBytes: sentNow - sent, receivedBytes: receivedNow - received }
+  figures[what].push(cost)
+  console.error(`${what}: ${Math.round(ms)} ms, ${cost.sentBytes} bytes out, ${cost.receivedBytes} in`)
+}
+
+/** Counts in the kernel what goes to port 22 and comes from there: not what hosts fetch by apt. */
+async function countSsh(): Promise<void> {
+  const counted = (hook: string, port: string): string =>
+    `add table ip figures; add counter ip figures ${hook};
+     add chain ip figures ${hook} { type filter hook ${hook} priority 0; };
+     add rule ip figures ${hook} tcp ${port} 22 counter name ${hook};`
+  await tool('nft', counted('output', 'dport'))
+  await tool('nft', counted('input', 'sport'))
+}
+
+async function sshBytes(): Promise<readonly [number, number]> {
+  const { nftables } = JSON.parse(
+    await tool('nft', '--json', 'list', 'counters', 'table', 'ip', 'figures'),
+  ) as {
+    nftables: readonly { readonly counter?: { readonly name: string; readonly bytes: number } }[]
+  }
+  const bytes = (name: string): number =>
+    nftables.find(({ counter }) => counter?.name === name)?.counter?.bytes ?? NaN
+  return [bytes('output'), bytes('input')]
+}
