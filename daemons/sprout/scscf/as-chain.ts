@@ -1,5 +1,6 @@
 import type { FilterCriterion, SessionCase } from '../../../lib/ims/ifc/criterion.ts'
 import { matches } from '../../../lib/ims/ifc/match.ts'
+import { Effort } from '../../../lib/ims/ifc/pattern.ts'
 import { millis } from '../../../lib/kit/clock.ts'
 import { randomText } from '../../../lib/sip/branch.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
@@ -74,7 +75,8 @@ interface Match {
 /** The fallback criteria stand behind the user's own, and count if none of those has matched. */
 function nextMatch(chain: Chain, from: number, request: SipRequest, core: Core): Match | undefined {
   const { criteria, side, registered } = chain
-  const situation = { request, registered, sessionCase: sessionCaseOf(side, registered) }
+  const sessionCase = sessionCaseOf(side, registered)
+  const situation = { request, registered, sessionCase, effort: new Effort() }
   const own = firstMatch(criteria, from)
   if (own !== undefined || (from > 0 && from <= criteria.length)) return own
   const fallback = firstMatch(core.criteria.fallback, Math.max(0, from - criteria.length))

@@ -1,5 +1,6 @@
 import type { FilterCriterion, RegistrationType } from '../../../lib/ims/ifc/criterion.ts'
 import { matches } from '../../../lib/ims/ifc/match.ts'
+import { Effort } from '../../../lib/ims/ifc/pattern.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
 import { servedIdentity } from '../../../lib/ims/registered-set.ts'
 import type { ImsSubscription } from '../../../lib/ims/subscription.ts'
@@ -56,6 +57,7 @@ function criteriaFor(news: RegistrationNews, core: Core): readonly FilterCriteri
   const { fallback } = core.criteria
   if (own.length === 0 && fallback.length === 0) return []
   const request = news.pair?.request ?? networkRegister(core)
+  const effort = new Effort()
   const wanted = (criterion: FilterCriterion): boolean =>
     news.except?.includes(criterion.server.name) !== true &&
     matches(criterion, {
@@ -63,6 +65,7 @@ function criteriaFor(news: RegistrationNews, core: Core): readonly FilterCriteri
       sessionCase: 'originating',
       registered: true,
       registrationType: news.type,
+      effort,
     })
   const found = own.filter(wanted)
   return found.length > 0 ? found : fallback.filter(wanted)

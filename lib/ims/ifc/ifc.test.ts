@@ -7,6 +7,7 @@ import { Criteria } from './criteria.ts'
 import type { FilterCriterion } from './criterion.ts'
 import { matches, type Situation } from './match.ts'
 import { parseCriterion } from './parse.ts'
+import { Effort } from './pattern.ts'
 import { parseFallbackSet, parseSharedSets } from './sets.ts'
 
 const SERVER = '<ApplicationServer><ServerName>sip:as.example.com</ServerName></ApplicationServer>'
@@ -37,10 +38,10 @@ const INVITE = sipRequest(
   'v=0\r\nm=audio 1 RTP/AVP 8\r\na=sendonly\r\n',
 )
 
-const ORIGINATING: Situation = { request: INVITE, sessionCase: 'originating', registered: true }
+const ORIGINATING = { request: INVITE, sessionCase: 'originating', registered: true } as const
 
 const holds = (one: FilterCriterion, more: Partial<Situation> = {}): boolean =>
-  matches(one, { ...ORIGINATING, ...more })
+  matches(one, { ...ORIGINATING, effort: new Effort(), ...more })
 
 describe('service point triggers', () => {
   test.each([
@@ -183,6 +184,15 @@ describe('a criterion that cannot be read', () => {
       }),
     ).toBe(false)
   })
+})
+
+test('many large expressions on one request are given up together', () => {
+  const large = spt('<SIPHeader><Header>X</Header><Content>a{900}</Content></SIPHeader>', 0, not)
+  const one = cnf(...Array.from({ length: 200 }, (_, group) => large.replace('>0<', `>${group}<`)))
+  const request = sipRequest('INVITE', 'sip:b@x', [`X-Long: ${'b'.repeat(8000)}`])
+  const effort = new Effort()
+  expect(holds(one, { request, effort })).toBe(true)
+  expect(effort.left).toBeLessThan(0)
 })
 
 test('what the server is told and how it is treated', () => {

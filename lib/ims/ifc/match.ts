@@ -8,7 +8,7 @@ import type {
   Trigger,
   TriggerPoint,
 } from './criterion.ts'
-import type { Pattern } from './pattern.ts'
+import type { Effort, Pattern } from './pattern.ts'
 
 /** What a criterion is held against. */
 export interface Situation {
@@ -17,6 +17,8 @@ export interface Situation {
   readonly registered: boolean
   /** Of a REGISTER. */
   readonly registrationType?: RegistrationType
+  /** One for all criteria of a request. */
+  readonly effort: Effort
 }
 
 /** Whether the request is one that goes to the criterion's server (TS 23.218 §5.2, TS 29.228 Annex F). */
@@ -37,13 +39,13 @@ function isTrue(point: TriggerPoint, situation: Situation): boolean {
     case 'method':
       return isMethod(point, situation)
     case 'header':
-      return hasHeader(situation.request, point.name, point.content)
+      return hasHeader(situation, point.name, point.content)
     case 'session-case':
       return point.sessionCase === situation.sessionCase
     case 'request-uri':
-      return point.pattern.found(addressOf(situation.request))
+      return point.pattern.found(addressOf(situation.request), situation.effort)
     case 'sdp':
-      return hasSdpLine(situation.request, point.line, point.content)
+      return hasSdpLine(situation, point.line, point.content)
     case 'unknown':
       return false
   }
@@ -57,10 +59,13 @@ function isMethod(point: TriggerPoint & { kind: 'method' }, situation: Situation
 }
 
 /** One line must satisfy both. Its name is the full one, however it was written. */
-function hasHeader(request: SipRequest, name: Pattern, content: Pattern | undefined): boolean {
+function hasHeader({ request, effort }: Situation, name: Pattern, content: Pattern | undefined): boolean {
   for (const [written, value] of request.headers.entries()) {
     const id = headerIdAt(written, 0, written.length)
-    if (name.found(id === H.Other ? written : nameOf(id)) && (content === undefined || content.found(value)))
+    if (
+      name.found(id === H.Other ? written : nameOf(id), effort) &&
+      (content === undefined || content.found(value, effort))
+    )
       return true
   }
   return false
@@ -81,12 +86,15 @@ function addressOf(request: SipRequest): string {
 
 const SDP = /^application\/sdp\s*(?:;|$)/i
 
-function hasSdpLine(request: SipRequest, line: Pattern, content: Pattern | undefined): boolean {
+function hasSdpLine({ request, effort }: Situation, line: Pattern, content: Pattern | undefined): boolean {
   const type = request.headers.get(H['Content-Type'])
   if (request.body === '' || type === undefined || !SDP.test(type)) return false
   for (const written of request.body.split(/\r?\n/)) {
     if (written.charAt(1) !== '=') continue
-    if (line.found(written.charAt(0)) && (content === undefined || content.found(written.slice(2))))
+    if (
+      line.found(written.charAt(0), effort) &&
+      (content === undefined || content.found(written.slice(2), effort))
+    )
       return true
   }
   return false
