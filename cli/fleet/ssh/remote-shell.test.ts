@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AfterMarker, loginCommand, programLine, scriptLine } from './remote-shell.ts'
@@ -15,9 +18,11 @@ function login(
   shell: string,
   line: string,
   input: Uint8Array | string = '',
+  env?: NodeJS.ProcessEnv,
 ): { code: number | null; out: Buffer } {
   const { status, stdout } = spawnSync(shell, ['-c', loginCommand(TOKEN, false)], {
     input: Buffer.concat([Buffer.from(line), typeof input === 'string' ? Buffer.from(input) : input]),
+    ...(env === undefined ? {} : { env }),
   })
   const chunks: Buffer[] = []
   new AfterMarker(TOKEN, chunk => chunks.push(chunk)).push(stdout)
@@ -66,6 +71,16 @@ describe.each(SHELLS)('a command sent to a login shell that is %s', shell => {
     const result = login(shell, scriptLine(script, ["it's", 'a b']), 'first\n')
     expect(result).toEqual({ code: 9, out: Buffer.from("first\nit's|a b|") })
   })
+})
+
+test('a bash in a command does not read the profile of the login', () => {
+  const home = mkdtempSync(join(tmpdir(), 'clearwater-profile-'))
+  writeFileSync(join(home, '.bashrc'), 'echo Welcome!\n')
+  const env = { PATH: process.env.PATH, HOME: home, SSH_CLIENT: '192.0.2.1 1234 22' }
+  const { out } = login('bash', scriptLine(`bash -c 'echo answer'`, []), '', env)
+  rmSync(home, { recursive: true })
+
+  expect(out.toString()).toBe('answer\n')
 })
 
 describe('what a login says before the marker', () => {

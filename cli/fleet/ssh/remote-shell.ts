@@ -22,10 +22,13 @@ export function shellMarker(token: string): string {
   return `${token}-shell`
 }
 
-/** A login's PATH may lack the folders of administration; messages are in English wherever the node stands. */
+/**
+ * A login's PATH may lack the folders of administration; messages are in English wherever the node stands. A bash below
+ * us that took itself for the first one of an SSH login would read the user's profile, which may print: SHLVL tells it.
+ */
 const SURROUNDINGS = `unset c
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C.UTF-8
-export PATH LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C.UTF-8 SHLVL=1
+export PATH LC_ALL SHLVL
 umask 022
 `
 
