@@ -25,6 +25,7 @@ export type NodeState =
   /** Nothing is known of it: it is down, or its config-manager is. */
   | { readonly kind: 'silent' }
   | { readonly kind: 'behind' }
+  /** `behind`: whom it waits for, by name where that is known. */
   | { readonly kind: 'waiting'; readonly behind: string }
   | { readonly kind: 'restarting' }
   | { readonly kind: 'failed'; readonly why: string }
@@ -79,8 +80,11 @@ async function statesOf(
     const reports = await readReports(etcd, site)
     // After the reports: a node puts itself into the queue before it says that it has a file.
     const queue = await readQueue(etcd, site)
+    const nameOf = (id: string): string =>
+      nodes.find(node => reports.get(node.address)?.queueId === id)?.name ?? id
     for (const node of nodes.filter(each => each.site === site)) {
-      states.set(node.name, stateOf(reports.get(node.address), queue, { ...options, ...node }))
+      const state = stateOf(reports.get(node.address), queue, { ...options, ...node })
+      states.set(node.name, state.kind === 'waiting' ? { ...state, behind: nameOf(state.behind) } : state)
     }
   }
   return states
