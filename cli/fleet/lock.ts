@@ -200,7 +200,7 @@ export function parseHolder(text: string): LockHolder | undefined {
 }
 
 /** A process of this very machine that is no more: it needs its lock no longer. */
-function isDead(holder: LockHolder): boolean {
+export function isDead(holder: LockHolder): boolean {
   return holder.by.endsWith(`@${hostname()}`) && !isAlive(holder.process)
 }
 

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -94,6 +94,9 @@ describe('a look at a node', () => {
     const shell = localShell(root)
 
     expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toEqual(holder)
+    writeFileSync(join(folder, 'holder'), JSON.stringify({ ...holder, by: `ops@${hostname()}` }))
+    expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toBeUndefined()
+    writeFileSync(join(folder, 'holder'), JSON.stringify(holder))
     utimesSync(join(folder, 'holder'), 1, 1)
     expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toBeUndefined()
   })

@@ -1,7 +1,7 @@
 import { healthPortOf, unitOf, type DaemonOnNode } from '../../../lib/config/deployment/daemons.ts'
 import type { DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { LOCK_FOLDER, parseHolder, type LockHolder } from '../../fleet/lock.ts'
+import { isDead, LOCK_FOLDER, parseHolder, type LockHolder } from '../../fleet/lock.ts'
 import { MANIFEST_PATH } from '../../fleet/playbook/manifest.ts'
 import type { NodeShell } from '../../fleet/ssh/shell.ts'
 
@@ -152,7 +152,8 @@ function unitsIn(lines: readonly string[]): ReadonlyMap<string, ReadonlyMap<stri
 
 function holderIn(words: readonly string[] | undefined): LockHolder | undefined {
   const [age, coded = ''] = words ?? []
-  return age !== undefined && Number(age) < LOCK_STALE_S ? parseHolder(decoded(coded)) : undefined
+  const holder = age !== undefined && Number(age) < LOCK_STALE_S ? parseHolder(decoded(coded)) : undefined
+  return holder === undefined || isDead(holder) ? undefined : holder
 }
 
 function decoded(base64: string): string {
