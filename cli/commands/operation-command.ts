@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { OperationReport, OperationRequest, Preview } from '../operations/deploy/operate.ts'
-import { formatEvent, formatPlan } from '../render/plan.ts'
+import { counted, formatEvent, formatPlan } from '../render/plan.ts'
 import type { Outcome } from '../render/report.ts'
 import { formatVerifyReport } from '../render/verify.ts'
 import { deploymentFlag } from './deployment-flag.ts'
@@ -122,8 +122,8 @@ function textOf(report: Omit<OperationReport, 'error'>, operation: string): stri
     case 'nothing to do':
       return report.unreachable.length === 0 ? 'nothing to do' : ''
     case 'done':
-      return `${operation} ${report.id ?? ''} done: ${report.done} steps`
+      return `${operation} ${report.id ?? ''} done: ${counted(report.done, 'step')}`
     default:
-      return `${report.done} steps done`
+      return `${counted(report.done, 'step')} done`
   }
 }

@@ -64,7 +64,7 @@ export function formatEvent(event: EventView): string | undefined {
   const paint = paintFor(process.stderr)
   switch (event.event) {
     case 'phase.started':
-      return `${paint('bold', event.title)} (${event.nodes} ${event.nodes === 1 ? 'node' : 'nodes'})`
+      return `${paint('bold', event.title)} (${counted(event.nodes, 'node')})`
     case 'phase.stopped':
       return `${paint('red', 'stopped')}: ${event.why}`
     case 'step.started':
@@ -76,6 +76,11 @@ export function formatEvent(event: EventView): string | undefined {
       return `  ${paint('red', 'failed')} ${event.step}: ${message}${why === undefined ? '' : `: ${why}`}`
     }
   }
+}
+
+/** `1 step`, `2 steps`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function formatDiff({ path, nodes, patch }: PlanView['diffs'][number]): readonly string[] {
@@ -97,5 +102,6 @@ function summaryOf({ steps, drift, version, deployment }: PlanView['plan']): str
   const nodes = new Set(steps.map(step => step.node)).size
   const changes = steps.reduce((sum, step) => sum + step.changes.length, 0)
   const release = version === undefined ? '' : `, release ${version}`
-  return `${deployment}: ${changes} changes in ${steps.length} steps on ${nodes} nodes${release}`
+  const where = `in ${counted(steps.length, 'step')} on ${counted(nodes, 'node')}`
+  return `${deployment}: ${counted(changes, 'change')} ${where}${release}`
 }
