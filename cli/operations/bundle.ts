@@ -26,6 +26,8 @@ export interface Bundle {
   readonly bytes: number
   /** False: the one that lay there holds the same. */
   readonly made: boolean
+  /** The checkout was built anew: the cw that runs is older than its bundle. */
+  readonly rebuilt: boolean
 }
 
 const run = promisify(execFile)
@@ -41,7 +43,7 @@ const MANIFEST_WITHIN_BYTES = 4 * 1024 * 1024
  * @throws CwError PREREQUISITE_MISSING, FILE_UNREADABLE
  */
 export async function makeBundle(folder: string, root = releaseRoot()): Promise<Bundle> {
-  await buildCheckout(root)
+  const rebuilt = await buildCheckout(root)
   const { version } = shipped
   const { platform, arch } = process
   const files = await releaseFiles(root)
@@ -61,15 +63,16 @@ export async function makeBundle(folder: string, root = releaseRoot()): Promise<
   const made = (await manifestIn(file, name)) !== text
   if (made) await pack({ folder, file, name, files, manifest: text })
   const { size: bytes } = await stat(file)
-  return { file, version, arch, sha256: await digestOf(file), bytes, made }
+  return { file, version, arch, sha256: await digestOf(file), bytes, made, rebuilt }
 }
 
-/** A checkout may be newer than what was built of it. */
-async function buildCheckout(root: string): Promise<void> {
+/** A checkout may be newer than what was built of it. Tells whether it was. */
+async function buildCheckout(root: string): Promise<boolean> {
   const tool = join(root, 'tool', 'run.mjs')
-  if (!existsSync(tool)) return
+  if (!existsSync(tool)) return false
   try {
-    await run(process.execPath, [tool, 'build'], { cwd: root })
+    const { stderr } = await run(process.execPath, [tool, 'build'], { cwd: root })
+    return stderr.includes('built dist/')
   } catch (cause) {
     throw new CwError('PREREQUISITE_MISSING', 'the checkout cannot be built', {
       where: { file: root },

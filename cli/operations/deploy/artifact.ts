@@ -16,10 +16,10 @@ const manifestSchema = z.object({ version: z.string().regex(/^[\w.+-]+$/), arch:
 /**
  * The release to put on nodes: the given file, or one made of this very `cw` and kept in the operator's cache.
  *
- * @throws RELEASE_UNFIT if the file is none
+ * @throws RELEASE_UNFIT if the file is none, PREREQUISITE_MISSING if none can be made
  */
 export async function releaseArtifact(file: string | undefined): Promise<ReleaseArtifact> {
-  if (file === undefined) return makeBundle(cacheFolder())
+  if (file === undefined) return ownRelease()
   try {
     const run = promisify(execFile)
     const args = ['--extract', '--to-stdout', '--gzip', '--wildcards', '--occurrence=1', '--file', file]
@@ -36,6 +36,17 @@ export async function releaseArtifact(file: string | undefined): Promise<Release
       cause,
     })
   }
+}
+
+async function ownRelease(): Promise<ReleaseArtifact> {
+  const { rebuilt, ...release } = await makeBundle(cacheFolder())
+  if (!rebuilt) return release
+  // What runs here would carry out the playbooks of its successor, and looks for parts of itself that are gone.
+  throw new CwError('PREREQUISITE_MISSING', 'cw has changed since it was built, and was built anew', {
+    why: 'this run is still of the old one',
+    changed: 'nothing',
+    remedies: ['run the same command again'],
+  })
 }
 
 function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
