@@ -19,6 +19,7 @@ await using lab = await Lab.start({ hosts: names.map(name => ({ name })) })
 const address = (name: string): string => lab.host(name).address
 const deploymentFile = join(lab.home, 'cw.yaml')
 const transcript = process.argv[2]
+let stdin: string | undefined
 
 mkdirSync(join(lab.home, '.ssh'), { mode: 0o700 })
 copyFileSync(lab.sshKey, join(lab.home, '.ssh', 'id_ed25519'))
@@ -31,6 +32,8 @@ await cw(
   ...['--spare', `${address('spare-1')},${address('spare-2')}`],
 )
 show('cat cw.yaml', readFileSync(deploymentFile, 'utf8'))
+// ssh itself looks for its files at the home in /etc/passwd, and the operator's is elsewhere.
+edit('  # jump:', '  known_hosts: ~/.ssh/known_hosts\n  # jump:')
 await cw('config', 'check')
 await cw('check', '--accept-new')
 await cw('deploy', '--dry-run')
@@ -40,9 +43,11 @@ await cw('verify')
 await cw('status')
 
 heading('Subscribers')
-const onHomestead = ['exec', '--node', 'homestead-1', '--', 'cw', 'user']
+const onHomestead = ['ssh', 'homestead-1', '--', 'cw', 'user']
 const hsprov = ['--hsprov', `${address('homestead-1')}:8889`]
-await cw(...onHomestead, 'create', '6505550001..6505550002', DOMAIN, 'secret', ...hsprov)
+stdin = 'a password\n'
+await cw(...onHomestead, 'create', '6505550001..6505550002', DOMAIN, '-', ...hsprov)
+stdin = undefined
 await cw(...onHomestead, 'list', ...hsprov)
 
 heading('Configuration')
@@ -50,10 +55,10 @@ await cw('config', 'explain', 'reg_max_expires')
 await cw('config', 'get')
 await cw('config', 'set', 'reg_max_expires=never', '--yes')
 await cw('config', 'set', 'reg_max_expires=600', '--yes')
-await cw('config', 'set', 'scscf=5064', '--yes')
+await cw('config', 'set', 'max_session_expires=1200', '--yes')
 await cw('config', 'diff')
 await cw('config', 'history')
-await cw('config', 'unset', 'scscf', '--yes')
+await cw('config', 'unset', 'max_session_expires', '--yes')
 
 heading('Looking')
 await cw('logs', '--since', '10m', '--role', 'sprout')
@@ -115,6 +120,7 @@ async function cwUntil(
 function start(args: readonly string[]): Child {
   return new Child('unshare', [...AT_DESK, ...args], {
     cwd: lab.home,
+    ...(stdin === undefined ? {} : { stdin }),
     env: { PATH: process.env.PATH, HOME: lab.home, NO_COLOR: '1', LANG: 'C.UTF-8' },
   })
 }
