@@ -12,9 +12,9 @@ function open(options: Partial<AdmissionOptions> = {}) {
   return new Admission({ ...OPTIONS, ...options }, 0)
 }
 
-/** So many requests, one a millisecond, that take this long. */
+/** So many requests, one every 5 ms, that take this long. */
 function complete(admission: Admission, count: number, latencyMs: number, from = 0): void {
-  for (let i = 0; i < count; i++) admission.completed(latencyMs, from + i)
+  for (let i = 0; i < count; i++) admission.completed(latencyMs, from + (i + 1) * 5)
 }
 
 function admitted(admission: Admission, tries: number, now: number): number {
@@ -49,7 +49,7 @@ describe('the bucket', () => {
 })
 
 describe('the rate', () => {
-  test('falls by a sixth for every 20 requests above the target, down to the least', () => {
+  test('falls by a sixth each time that requests are above the target, down to the least', () => {
     const admission = open()
     complete(admission, 20, 101)
     expect(admission.figures.rate).toBeCloseTo(250 / 1.2)
@@ -88,11 +88,20 @@ describe('the rate', () => {
   })
 })
 
-test('savings are lost while latency is above the target', () => {
+test('the rate is not changed again before the change can be felt', () => {
+  const admission = open()
+  for (let i = 0; i < 2000; i++) admission.completed(500, i * 0.1)
+
+  expect(admission.figures.rate).toBeCloseTo(250 / 1.2)
+})
+
+test('savings outlast a stall, and are lost when latency stays above the target', () => {
   const admission = open()
   complete(admission, 20, 150)
+  expect(admitted(admission, 500, 100)).toBe(500)
 
-  expect(admitted(admission, 1000, 20)).toBeLessThan(10)
+  complete(admission, 200, 150, 100)
+  expect(admitted(admission, 500, 1100)).toBeLessThan(50)
 })
 
 /**
@@ -102,6 +111,7 @@ test('savings are lost while latency is above the target', () => {
 function simulate(
   offered: number,
   useControl: boolean,
+  stallMs = 0,
 ): { readonly goodput: number; readonly worstMs: number } {
   const admission = open()
   const [cost, refusal, followUps, lasts] = [0.4, 0.1, 3, 20_000]
@@ -111,6 +121,7 @@ function simulate(
   let nextArrival = 0
   let done = 0
   let worstMs = 0
+  let nextStall = 3000
   let seed = 1
   const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
   while (now < lasts) {
@@ -122,6 +133,10 @@ function simulate(
     if (message === undefined) {
       now = nextArrival
       continue
+    }
+    if (now >= nextStall) {
+      now += stallMs
+      nextStall += 3000
     }
     head++
     const waited = now - message.at
@@ -147,6 +162,10 @@ describe('a server that can do 625 calls a second', () => {
     const left = 1 - Math.max(0, times - 1) * 625 * 0.0001
     expect(goodput).toBeGreaterThan(625 * 0.9 * left)
     expect(worstMs).toBeLessThan(1000)
+  })
+
+  test('refuses next to nothing when offered half, though it stands still for 0.3 s now and then', () => {
+    expect(simulate(312, true, 300).goodput).toBeGreaterThan(305)
   })
 
   test('refuses nothing when offered four fifths', () => {

@@ -25,6 +25,8 @@ export interface AdmissionFigures {
 /** The rate is looked at after so many requests, or when the last look is so long ago. */
 const LOOK_AFTER_REQUESTS = 20
 const LOOK_AFTER_MS = 1000
+/** After fewer bad looks there may only have been a stall, which the savings of the bucket are for. */
+const BAD_LOOKS_OF_STALL = 10
 const DECREASE = 1.2
 /** Part of the bucket that the rate grows by where requests take no time at all. */
 const INCREASE = 0.5
@@ -37,7 +39,9 @@ const USED = 0.5
  * Lets in as many requests as can be answered within a target latency: a token bucket whose rate follows the latency
  * (sip.md §8.1). A request takes a token; without one it is refused, unless it is one that nobody may refuse.
  *
- * While latency is above the target there are no savings: a full bucket would go on letting in what cannot be done.
+ * The rate changes no faster than a change of it can be felt, which takes as long as requests wait: once in the target
+ * latency. While latency stays above the target there are no savings: a full bucket would go on letting in what cannot
+ * be done.
  */
 export class Admission {
   readonly #options: AdmissionOptions
@@ -45,6 +49,8 @@ export class Admission {
   #tokens: number
   #refilledAt: number
   #lookedAt: number
+  /** In a row. */
+  #badLooks = 0
   /** Since the last look. */
   #requests = 0
   #latencySumUs = 0
@@ -60,6 +66,11 @@ export class Admission {
     this.#tokens = options.maxTokens
     this.#refilledAt = now
     this.#lookedAt = now
+  }
+
+  /** Milliseconds until a change of the rate shows. */
+  get #felt(): number {
+    return this.#options.targetLatencyUs / 1000
   }
 
   get figures(): AdmissionFigures {
@@ -93,7 +104,9 @@ export class Admission {
   completed(latencyMs: number, now: number): void {
     this.#requests++
     this.#latencySumUs += latencyMs * 1000
-    if (this.#requests >= LOOK_AFTER_REQUESTS || now - this.#lookedAt >= LOOK_AFTER_MS) this.#look(now)
+    const sinceMs = now - this.#lookedAt
+    if (this.#requests < LOOK_AFTER_REQUESTS ? sinceMs >= LOOK_AFTER_MS : sinceMs >= this.#felt)
+      this.#look(now)
   }
 
   /** A server that requests depend on has refused one for its own load. */
@@ -109,9 +122,11 @@ export class Admission {
     const error = (this.#latencyUs - targetLatencyUs) / targetLatencyUs
     if (error > 0 || this.#penalised) {
       this.#rate = Math.max(minTokenRate, this.#rate / DECREASE)
-      this.#tokens = Math.min(this.#tokens, 1)
-    } else if (error < -DEADBAND && perSecond > this.#rate * USED) {
-      this.#rate += -error * maxTokens * INCREASE
+      this.#badLooks++
+      if (this.#badLooks > BAD_LOOKS_OF_STALL) this.#tokens = Math.min(this.#tokens, 1)
+    } else {
+      this.#badLooks = 0
+      if (error < -DEADBAND && perSecond > this.#rate * USED) this.#rate += -error * maxTokens * INCREASE
     }
     this.#requests = 0
     this.#latencySumUs = 0

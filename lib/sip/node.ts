@@ -77,6 +77,8 @@ export interface SipCounts {
 }
 
 const MOST_OPEN_REQUESTS = 100_000
+/** Whoever has waited for longer in the inbox has sent the request again several times, or given up. */
+const LONGEST_WAIT_MS = 4000
 /** Answered requests are remembered for 32 s, to know their repetitions; so many at most. */
 const MOST_TRANSACTIONS = 400_000
 
@@ -388,8 +390,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   }
 
   #isLetIn(request: SipRequest, admission: Admission, waitedMs: number, now: number): boolean {
-    // One that has waited for longer has been sent again, by a caller who is losing patience.
-    if (waitedMs < this.timers.t1 && admission.take(now)) return true
+    if (waitedMs < LONGEST_WAIT_MS && admission.take(now)) return true
     if (isUrgent(request, this.#options.priorities)) return true
     admission.refused()
     return false
