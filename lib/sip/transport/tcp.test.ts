@@ -131,6 +131,24 @@ describe('connections that we make', () => {
     expect(b.transport.flowTo(back?.remoteAddress ?? '', back?.remotePort ?? 0)).toBe(back)
   })
 
+  test('one that is asked for is another one, and tells when it stands', async () => {
+    const near = await open()
+    const far = await open()
+    const { address, port } = far.point
+    const shared = near.transport.flowTo(address, port)
+    const own = near.transport.connect(address, port)
+    let stands = false
+    own.onReady(() => (stands = true))
+
+    expect(own).not.toBe(shared)
+    expect(own.ready).toBe(false)
+    await until(() => stands)
+    expect(own.ready).toBe(true)
+    expect(near.transport.flowTo(address, port)).toBe(shared)
+    own.close()
+    expect(own.ready).toBe(false)
+  })
+
   test('IPv6 works', async () => {
     const a = await open({ address: '::1' })
     const b = await open({ address: '::1' })
