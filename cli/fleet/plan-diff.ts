@@ -86,7 +86,7 @@ function patchOf(path: string, exists: boolean, before: string, after: string, s
   const patch = createTwoFilesPatch(exists ? path : '/dev/null', path, before, after, undefined, undefined, {
     context: 3,
   })
-  const lines = patch.split('\n').filter(line => !/^=+$/.test(line))
+  const lines = patch.split('\n').filter(line => !/^(?:=+$|Index: )/.test(line))
   // A secret that changes looks the same before and after.
   return before === after
     ? [...lines.slice(0, 2), `(only secrets change: ${REDACTED})`, ''].join('\n')
