@@ -142,7 +142,7 @@ describe('connections that we make', () => {
 
     expect(own).not.toBe(shared)
     expect(own.ready).toBe(false)
-    await until(() => stands)
+    await until(() => stands, 'the connection')
     expect(own.ready).toBe(true)
     expect(near.transport.flowTo(address, port)).toBe(shared)
     own.close()
