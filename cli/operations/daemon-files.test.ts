@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -71,6 +71,22 @@ describe('bgcf.json', () => {
 
     expect(after.bgcfRoutes).toEqual(routes)
     expect(after.complaints).not.toEqual([])
+  })
+})
+
+describe('a JSON file that cannot be read', () => {
+  test('is a complaint, and what it said before goes on to count', async () => {
+    const routes = [{ name: 'trunk', domain: '*', route: ['sip:ibcf.example.com'] }]
+    write('bgcf.json', JSON.stringify({ routes }))
+    const before = await readNodeFiles(folder)
+    rmSync(join(folder, 'bgcf.json'))
+    for (const file of ['bgcf.json', 'dns.json']) mkdirSync(join(folder, file))
+
+    const after = await readNodeFiles(folder, before)
+
+    expect(after.bgcfRoutes).toEqual(routes)
+    expect(after.complaints.join('\n')).toMatch(/bgcf\.json: .*cannot be read.*\ndns\.json: .*cannot be read/)
+    expect((await readNodeFiles(folder)).bgcfRoutes).toEqual([])
   })
 })
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { BgcfRoute } from '../../daemons/sprout/options.ts'
 import { parseConfigFile } from '../../lib/config/config-file.ts'
 import { formatFault, hasErrors } from '../../lib/config/fault.ts'
@@ -28,8 +28,8 @@ export interface NodeFiles {
  * Reads `shared_config`, `local_config`, `user_settings`, `bgcf.json` and `dns.json`. A file that is not there says
  * nothing; one with faults says what can be read of it.
  *
- * @param before what a file with faults said the last time: its parts go on to count
- * @throws CwError FILE_UNREADABLE
+ * @param before what a JSON file with faults, or one that cannot be read, said the last time: that goes on to count
+ * @throws CwError FILE_UNREADABLE if one of the first three cannot be read
  */
 export async function readNodeFiles(folder: string, before?: NodeFiles): Promise<NodeFiles> {
   const complaints: string[] = []
@@ -45,21 +45,30 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
     }
   }
 
-  const bgcf = await textOf(join(folder, 'bgcf.json'))
+  const bgcf = await optionalTextOf(join(folder, 'bgcf.json'), complaints)
   let bgcfRoutes = before?.bgcfRoutes ?? []
-  const bgcfFaults = bgcf === '' ? [] : validateJsonFile('bgcf.json', bgcf)
+  const bgcfFaults = bgcf === undefined || bgcf === '' ? [] : validateJsonFile('bgcf.json', bgcf)
   complaints.push(...bgcfFaults.map(fault => `bgcf.json: ${formatFault(fault)}`))
   if (bgcf === '') bgcfRoutes = []
-  else if (!hasErrors(bgcfFaults)) bgcfRoutes = (JSON.parse(bgcf) as { routes: readonly BgcfRoute[] }).routes
+  else if (bgcf !== undefined && !hasErrors(bgcfFaults))
+    bgcfRoutes = (JSON.parse(bgcf) as { routes: readonly BgcfRoute[] }).routes
 
-  const dns = await textOf(join(folder, 'dns.json'))
-  const names = dns === '' ? new Map<string, KnownName>() : parseDnsJson(dns)
-  if (typeof names === 'string') complaints.push(`dns.json: ${names}`)
-  return {
-    values,
-    bgcfRoutes,
-    names: typeof names === 'string' ? (before?.names ?? new Map<string, KnownName>()) : names,
-    complaints,
+  const dns = await optionalTextOf(join(folder, 'dns.json'), complaints)
+  let names = before?.names ?? new Map<string, KnownName>()
+  const parsed = dns === undefined ? names : dns === '' ? new Map<string, KnownName>() : parseDnsJson(dns)
+  if (typeof parsed === 'string') complaints.push(`dns.json: ${parsed}`)
+  else names = parsed
+  return { values, bgcfRoutes, names, complaints }
+}
+
+/** The text of a file that a daemon can do without; undefined, and a complaint, if it cannot be read. */
+async function optionalTextOf(file: string, complaints: string[]): Promise<string | undefined> {
+  try {
+    return await textOf(file)
+  } catch (error) {
+    const { message, cause } = error as CwError
+    complaints.push(`${basename(file)}: ${message}${cause instanceof Error ? ` (${cause.message})` : ''}`)
+    return undefined
   }
 }
 
