@@ -165,21 +165,39 @@ class QueueManager {
   }
 
   async #restartSelf(): Promise<void> {
-    const { units, log } = this.#parts
-    const { queueId, patience = {} } = this.#options
+    const { log } = this.#parts
+    const { queueId } = this.#options
     // Begun anew where an earlier process ended in the middle; what a watch tells may be old, so etcd is asked itself.
     await this.#change(queue => begin(queue, queueId))
     const [front] = this.#queue.queued
     if (localStateOf(this.#queue, queueId) !== 'PROCESSING' || this.#stop.signal.aborted) return
-    const daemons = front?.daemons ?? (await units.installed().catch(() => []))
-    const fault = await restartNode(daemons, this.#parts, patience, this.#stop.signal)
+    const fault = await this.#restartDaemons(front?.daemons)
     if (isAborted(this.#stop.signal)) return
     this.#lastFault = fault
-    if (fault === undefined) log.info('the node is restarted and healthy', { daemons })
-    else log.error('the node is not healthy after its restart', { fault, daemons })
+    if (fault === undefined) log.info('the node is restarted and healthy')
+    else log.error('the node is not healthy after its restart', { fault })
     await this.#change(queue =>
       fault === undefined ? succeed(queue, queueId) : fail(queue, queueId, 'FAILURE'),
     )
+  }
+
+  /**
+   * What stands in etcd chooses among the daemons of this node; nothing else that it names reaches systemd.
+   *
+   * @returns what keeps the node from being healthy
+   */
+  async #restartDaemons(wanted: readonly string[] | undefined): Promise<string | undefined> {
+    const { units, log } = this.#parts
+    let installed: readonly string[]
+    try {
+      installed = await units.installed()
+    } catch (error) {
+      return `its daemons cannot be listed: ${error instanceof Error ? error.message : String(error)}`
+    }
+    const strange = wanted?.filter(each => !installed.includes(each)) ?? []
+    if (strange.length > 0) log.warn('not daemons of this node; they are not restarted', { daemons: strange })
+    const daemons = installed.filter(each => wanted?.includes(each) ?? true)
+    return restartNode(daemons, this.#parts, this.#options.patience ?? {}, this.#stop.signal)
   }
 
   /** Until etcd has taken it: what a node has done is not done again because nobody could be told. */

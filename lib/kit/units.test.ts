@@ -43,6 +43,13 @@ esac
     expect(asked()).not.toContain('reload clearwater-homer.service')
   })
 
+  test('have the names of daemons, not patterns', async () => {
+    for (const name of ['*', 'bono*', 'bono.service x', '[a-z]', '../x', '']) {
+      await expect(units.restart(name)).rejects.toThrow('is not the name of a daemon')
+    }
+    expect(asked()).not.toContain('restart')
+  })
+
   test('that do not start say so in the words of systemctl', async () => {
     await units.restart('sprout')
     await expect(units.restart('bono')).rejects.toThrow('Job for clearwater-bono.service failed.')

@@ -63,6 +63,9 @@ export class SystemdUnits implements Units {
   }
 }
 
+/** @throws Error for what is no name of a daemon: to systemctl it could be a pattern. */
 function unitOf(daemon: string): string {
-  return `clearwater-${daemon}.service`
+  const unit = `clearwater-${daemon}.service`
+  if (!UNIT.test(unit)) throw new Error(`${JSON.stringify(daemon)} is not the name of a daemon`)
+  return unit
 }

@@ -141,6 +141,16 @@ describe('the shared configuration on the nodes of a site', () => {
     expect(second.units.done).toEqual(['restart sprout'])
   })
 
+  test('what etcd names that is no daemon of the node is not restarted', async () => {
+    const node = add('10.0.0.1', 'sprout', 'homer')
+    await updateRestartQueue(etcd, restartQueueKey(SITE), empty =>
+      enqueue(empty, node.queueId, ['*', 'queue-manager', 'bono', 'sprout']),
+    )
+    await node.startQueue()
+    expect((await settles()).errored).toEqual([])
+    expect(node.units.done).toEqual(['restart sprout'])
+  })
+
   test('a forced roll-out goes on after a failure', async () => {
     const [first, second] = [add('10.0.0.1', 'sprout'), add('10.0.0.2', 'sprout')]
     first.units.ill.add('sprout')
