@@ -62,6 +62,10 @@ describe('redaction', () => {
   test.each([
     ['by the name of its option', "a=1\nkey='it'\\''s\nover lines'\nb=2\n", 'a=1\nkey=<redacted>\nb=2\n'],
     ['unquoted', 'key=word\n', 'key=<redacted>\n'],
+    ['exported', ' export \tkey=word\nb=2\n', ' export \tkey=<redacted>\nb=2\n'],
+    ['of parts', 'key=a"b\\"\n"c\\\nd\nb=2\n', 'key=<redacted>\nb=2\n'],
+    ['with words behind it', 'key=one two\nb=2\n', 'key=<redacted>\nb=2\n'],
+    ['with a quote that is left open', "key='one\nb=2\n", 'key=<redacted>'],
     ['by its value, wherever it stands', '{"other":"hunter2"}', '{"other":"<redacted>"}'],
     ['not in a name that only ends alike', 'monkey=word\n', 'monkey=word\n'],
   ])('%s', (_what, text, shown) => {

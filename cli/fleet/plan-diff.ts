@@ -100,9 +100,9 @@ export function redact(text: string, { names, values }: Secrets): string {
     if (value.length >= SHORTEST_VALUE) shown = shown.replaceAll(value, REDACTED)
   }
   if (names.length === 0) return shown
-  // A quoted value may go over several lines: all of it up to the closing quote.
+  // As a shell takes words apart: quotes may stand anywhere in a value, go over several lines, and be left open.
   const assignment = new RegExp(
-    String.raw`^(\s*(?:${names.join('|')})=)('[^']*'(?:\\''[^']*')*|"(?:[^"\\]|\\.)*"|.*)`,
+    String.raw`^(\s*(?:export[ \t]+)?(?:${names.join('|')})=)(?:'[^']*'?|"(?:[^"\\]|\\[^])*"?|\\[^]|[^ \t\n'"\\])*[^\n]*`,
     'gm',
   )
   return shown.replaceAll(assignment, `$1${REDACTED}`)

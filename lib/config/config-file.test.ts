@@ -187,3 +187,13 @@ describe('parseConfigFile', () => {
     )
   })
 })
+
+test.each(['signup_key=one hunter2', 'export signup_key = hunter2', 'signup_key=one$hunter2'])(
+  'a fault does not quote what may be a secret: %s',
+  text => {
+    const { faults } = parseConfigFile(text)
+
+    expect(faults).toHaveLength(1)
+    expect(JSON.stringify(faults)).not.toContain('hunter2')
+  },
+)

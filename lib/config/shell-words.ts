@@ -1,4 +1,5 @@
 import type { Fault } from './fault.ts'
+import { findOption } from './options.ts'
 
 /** One assignment, or what stands in the place of one. */
 export interface Assignment {
@@ -37,6 +38,8 @@ class WordReader {
   #lineStart = 0
   #faults: Fault[] = []
   #expanded = 0
+  /** The value that is read is nothing to be told of. */
+  #isSecret = false
 
   constructor(text: string, lookup: Lookup) {
     this.#text = text.replace(/^\uFEFF/, '')
@@ -53,12 +56,15 @@ class WordReader {
     if (match === null) {
       const statement = this.#restOfLine()
       this.#fault(
-        statement === '' ? CARRIAGE_RETURN : `${quote(statement)} is no assignment: write name=value`,
+        statement === ''
+          ? CARRIAGE_RETURN
+          : `${namesSecret(statement) ? 'this' : quote(statement)} is no assignment: write name=value`,
       )
       this.#skipLine()
       return { name: undefined, value: '', line, faults: this.#faults }
     }
     this.#at += match[0].length
+    this.#isSecret = findOption(match[1] ?? '')?.secret === true
     const value = this.#word()
     this.#endOfStatement()
     // What a shell would not take, or would take otherwise, has no value.
@@ -167,8 +173,9 @@ class WordReader {
     }
     const value = this.#lookup(name)
     if (value === undefined) {
-      const message = `$${name} is not set before this line, so it stands for nothing`
-      this.#faults.push({ severity: 'warning', message, ...this.#place(), key: name })
+      const about = this.#isSecret ? {} : { key: name }
+      const message = `${this.#isSecret ? 'a name behind $' : `$${name}`} is not set before this line, so it stands for nothing`
+      this.#faults.push({ severity: 'warning', message, ...this.#place(), ...about })
     }
     this.#expanded += value?.length ?? 0
     if (this.#expanded > MOST_EXPANDED)
@@ -187,7 +194,8 @@ class WordReader {
       this.#skipLine()
       return
     }
-    this.#fault(`${quote(this.#restOfLine())} after the value: a value with blanks needs quotes`)
+    const words = this.#isSecret ? 'words' : quote(this.#restOfLine())
+    this.#fault(`${words} after the value: a value with blanks needs quotes`)
     this.#skipLine()
   }
 
@@ -233,4 +241,9 @@ class WordReader {
 
 function quote(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
+}
+
+/** Whether a line that could not be read may be meant to set a secret. */
+function namesSecret(statement: string): boolean {
+  return (statement.match(/\w+/g) ?? []).some(word => findOption(word)?.secret === true)
 }

@@ -1,5 +1,7 @@
 import { createTwoFilesPatch } from 'diff'
+import { parseConfigFile } from '../../../lib/config/config-file.ts'
 import { formatFault, hasErrors } from '../../../lib/config/fault.ts'
+import { OPTIONS } from '../../../lib/config/options.ts'
 import {
   changesBetween,
   effectsOf,
@@ -10,6 +12,7 @@ import {
 import { ROLES, type DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
 import { MAX_VALUE_BYTES } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
+import { redact } from '../../fleet/plan-diff.ts'
 import type { SiteConfiguration } from './configuration.ts'
 
 /** One file of one site that is to become another text. */
@@ -69,11 +72,12 @@ export function planConfiguration(
 }
 
 /** How a file changes, as a unified diff without the values of secrets. */
-export function patchOf({ file, before, after, changes }: FileChange): string {
-  const hidden = changes.filter(change => change.secret).flatMap(change => [change.before, change.after])
-  const redacted = (text: string): string =>
-    hidden.reduce<string>((shown, secret) => (secret ? shown.replaceAll(secret, '(secret)') : shown), text)
-  return createTwoFilesPatch(file, file, redacted(before ?? ''), redacted(after), '', '', { context: 2 })
+export function patchOf({ file, before = '', after }: FileChange): string {
+  const names = [...OPTIONS.values()].filter(option => option.secret === true).map(option => option.name)
+  const known = file === 'shared_config' ? [before, after].map(text => parseConfigFile(text).values) : []
+  const values = known.flatMap(each => names.flatMap(name => each.get(name) ?? []))
+  const redacted = (text: string): string => redact(text, { names, values })
+  return createTwoFilesPatch(file, file, redacted(before), redacted(after), '', '', { context: 2 })
 }
 
 /** @returns what deserves a look, of what is new in the text */
