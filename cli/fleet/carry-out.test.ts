@@ -50,6 +50,11 @@ phases:
           - unit:
               name: clearwater-sprout.service
               on: [/opt/clearwater/current, /etc/clearwater/local_config, /etc/sprout.service]
+  - name: removed-roles
+    title: removed roles
+    on: all
+    steps:
+      - { name: units, title: units, tasks: [{ retire: {} }] }
 `,
   'test.yml',
 )
@@ -57,7 +62,7 @@ phases:
 /** A deployment of fake hosts, which can be deployed to as often as one likes. */
 class FakeDeployment {
   readonly hosts: ReadonlyMap<string, FakeHost>
-  readonly nodes: readonly PlanNode[]
+  nodes: readonly PlanNode[]
   voters: readonly PlanNode[] = []
   localConfig = "local_ip='192.0.2.1'\n"
   release: ReleaseArtifact
@@ -212,6 +217,25 @@ describe('carrying out a plan', () => {
       ...['step.started sprout/daemon@b', 'step.done sprout/daemon@b'],
     ])
     expect(fake.host('b').calls().at(-1)).toBe('systemctl restart clearwater-sprout.service')
+    expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('a role that a node has no more is stopped there, and the record forgets it', async () => {
+    await fake.deploy()
+    fake.nodes = fake.nodes.map(node => (node.name === 'a' ? { ...node, roles: [] } : node))
+    const { planned } = await fake.plan()
+
+    expect(planned.plan.steps).toMatchObject([
+      {
+        id: 'removed-roles/units@a',
+        changes: [{ summary: 'stop and disable clearwater-sprout.service (role removed)' }],
+      },
+    ])
+    expect(await fake.deploy()).toMatchObject({ done: ['removed-roles/units@a'], failed: [], left: [] })
+    for (const state of ['active', 'enabled'] as const) {
+      expect(fake.host('a').has(state, 'clearwater-sprout.service')).toBe(false)
+      expect(fake.host('b').has(state, 'clearwater-sprout.service')).toBe(true)
+    }
     expect(await fake.stepsLeft()).toEqual([])
   })
 

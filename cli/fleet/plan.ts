@@ -1,6 +1,6 @@
 import { CwError } from '../../lib/kit/errors.ts'
 import type { EtcdView, Drift, Look, ReleaseArtifact } from './actions/action.ts'
-import { actionNamed, type Change } from './actions/actions.ts'
+import { ACTIONS, actionNamed, type Change } from './actions/actions.ts'
 import { sha256Of } from './playbook/digest.ts'
 import type { Facts } from './playbook/facts.ts'
 import { MANIFEST_PATH, type Manifest } from './playbook/manifest.ts'
@@ -120,6 +120,24 @@ function isMeant(selector: Selector, node: PlanNode, voters: readonly PlanNode[]
   }
 }
 
+/**
+ * Recorded units of roles that the node has no more. Those of etcd are not among them: a member that is only stopped
+ * would still count for the quorum.
+ */
+function retiredUnits({ playbook, voters }: PlanRequest, { node, manifest }: Observed): readonly string[] {
+  const unitsOf = (phases: readonly Phase[]): readonly string[] =>
+    phases
+      .flatMap(phase => phase.steps.flatMap(step => step.tasks))
+      .flatMap(({ action, params }) => (action === 'unit' ? [ACTIONS.unit.schema.parse(params).name] : []))
+  const wanted = new Set(unitsOf(playbook.phases.filter(phase => isMeant(phase.on, node, voters))))
+  const ofRoles = new Set(unitsOf(playbook.phases.filter(phase => isRole(phase.on))))
+  return Object.keys(manifest.units).filter(unit => ofRoles.has(unit) && !wanted.has(unit))
+}
+
+function isRole(selector: Selector): boolean {
+  return selector !== 'all' && selector !== 'voters' && selector !== 'one-voter'
+}
+
 /** Nodes of a phase among those given. */
 export function nodesOf<N extends PlanNode>(
   phase: Phase,
@@ -174,6 +192,7 @@ class NodePlanner {
       address: this.node.address,
       facts: this.#observed.facts,
       manifest: this.#observed.manifest,
+      retired: retiredUnits(this.#request, this.#observed),
       wanted: this.#wanted,
       render: template => render(this.node, template),
       keep: text => {

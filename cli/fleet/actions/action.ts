@@ -49,6 +49,8 @@ export interface Look {
   readonly keep: (text: string) => string
   /** What earlier actions want at a path of this node: a digest. */
   readonly wanted: Map<string, string>
+  /** Units that run here for roles which the node has no more. */
+  readonly retired: readonly string[]
   /** Something else changes in the same step. */
   readonly changing: boolean
 }

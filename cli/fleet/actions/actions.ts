@@ -10,6 +10,7 @@ import { link, type LinkChange } from './link.ts'
 import { packages, type PackagesChange } from './packages.ts'
 import { recorded, type RecordedChange } from './recorded.ts'
 import { release, type ReleaseChange } from './release.ts'
+import { retire, type RetireChange } from './retire.ts'
 import { unit, type UnitChange } from './unit.ts'
 import { waitUntil, type WaitChange } from './wait-until.ts'
 
@@ -26,6 +27,7 @@ export const ACTIONS = {
   packages,
   recorded,
   release,
+  retire,
   unit,
   'wait-until': waitUntil,
 }
@@ -44,6 +46,7 @@ export type Change =
   | PackagesChange
   | RecordedChange
   | ReleaseChange
+  | RetireChange
   | UnitChange
   | WaitChange
 
