@@ -19,13 +19,34 @@ export interface Wanted {
   readonly what: string
 }
 
-/** `KEY=VALUE` words. @throws CwError OPTION_INVALID for a key or a value that the shared configuration does not take */
-export function settingOptions(words: readonly string[]): Wanted {
-  const pairs = words.map(word => {
-    const equals = word.indexOf('=')
-    if (equals <= 0) throw invalid(`"${word}" is no setting`, 'write KEY=VALUE')
-    return { name: word.slice(0, equals), value: word.slice(equals + 1) }
-  })
+/**
+ * `KEY=VALUE` words. A secret does not stand in them, where the shell's history and other users see it: it is
+ * `KEY=-`, and then asked for.
+ *
+ * @param ask gives the value of a secret; called once at most
+ * @throws CwError USAGE, or OPTION_INVALID for a key or a value that the shared configuration does not take
+ */
+export async function settingOptions(
+  words: readonly string[],
+  ask: (name: string) => Promise<string>,
+): Promise<Wanted> {
+  const pairs = words.map(settingOf)
+  const secrets = pairs.filter(({ name }) => findOption(name)?.secret === true)
+  const [secret, another] = secrets
+  for (const { name, value } of secrets) {
+    if (value === '-') continue
+    throw new CwError('USAGE', `${name} is a secret, and a command line is seen by others`, {
+      changed: 'nothing',
+      remedies: [`pipe it in: cw config set ${name}=- --yes`, `be asked for it: cw config set ${name}=-`],
+    })
+  }
+  if (another !== undefined) {
+    throw new CwError('USAGE', 'one secret can be set at a time', {
+      changed: 'nothing',
+      remedies: secrets.map(({ name }) => `cw config set ${name}=-`),
+    })
+  }
+  if (secret !== undefined) secret.value = await ask(secret.name)
   for (const { name, value } of pairs) {
     requireShared(name)
     const option = findOption(name)
@@ -38,6 +59,12 @@ export function settingOptions(words: readonly string[]): Wanted {
     wanted: new Map([['shared_config', rewrite]]),
     what: `set ${pairs.map(pair => pair.name).join(' ')}`,
   }
+}
+
+function settingOf(word: string): { readonly name: string; value: string } {
+  const equals = word.indexOf('=')
+  if (equals <= 0) throw invalid(`"${word}" is no setting`, 'write KEY=VALUE')
+  return { name: word.slice(0, equals), value: word.slice(equals + 1) }
 }
 
 /** @throws CwError OPTION_INVALID for a name that is no option */
