@@ -21,7 +21,9 @@ export function parseLogLine(node: string, line: string): LogEntry | undefined {
   const [, micros, source, json] = /^(\d+) (\S+) (.*)$/s.exec(line) ?? []
   const document = json === undefined ? undefined : parsedObject(json)
   if (micros === undefined || source === undefined || document === undefined) return undefined
-  const own = { at: new Date(Math.floor(Number(micros) / 1000)).toISOString(), node }
+  const at = new Date(Math.floor(Number(micros) / 1000))
+  if (Number.isNaN(at.getTime())) return undefined
+  const own = { at: at.toISOString(), node }
   return source === 'j' ? { ...own, ...ofJournal(document) } : { ...own, ...ofDaemon(source, document) }
 }
 
