@@ -55,6 +55,16 @@ export function firewallRules(deployment: Deployment, node: DeploymentNode): rea
   })
 }
 
+/** Ports that nobody else may reach, also where no role is that listens on them: it may not have been stopped yet. */
+export const CLOSED_PORTS = {
+  tcp: closedPorts('tcp'),
+  udp: closedPorts('udp'),
+}
+
+function closedPorts(protocol: 'tcp' | 'udp'): readonly (number | string)[] {
+  return [...new Set(DOORS.filter(({ from }) => from !== 'world').flatMap(door => door[protocol] ?? []))]
+}
+
 function sourcesOf(source: Source, { nodes }: Deployment): FirewallRule['from'] {
   if (source === 'world') return { world: true, v4: [], v6: [] }
   const meant = nodes.filter(node => source === 'nodes' || node.roles.some(role => source.includes(role)))

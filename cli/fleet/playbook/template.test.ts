@@ -119,6 +119,8 @@ nodes:
     )
     expect(rules).toMatch(/tcp dport \{ 4000, 2380, [\d, ]*8888[\d, ]* \} drop\n/)
     expect(rules).not.toContain('5060')
+    expect(rules, 'ports of other roles').toMatch(/tcp dport \{ [\d, ]*10888[\d, ]* \} drop\n/)
+    expect(rules).toContain('udp dport { 5052, 5053, 5054 } drop\n')
     expect(renderTemplate('firewall/firewall.nft', valuesOf('bono-1'))).toContain('    udp dport 5060 accept')
   })
 

@@ -3,7 +3,7 @@ import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
 import { uriHost } from '../../../lib/kit/address.ts'
 import { etcdName } from '../actions/etcd-member.ts'
-import { firewallRules, type FirewallRule } from './firewall.ts'
+import { CLOSED_PORTS, firewallRules, type FirewallRule } from './firewall.ts'
 import { hostNames, serviceRecords, type HostName, type ServiceRecords } from './names.ts'
 
 /** What templates may say about a node: plain data, made once for each node. */
@@ -27,6 +27,8 @@ export interface TemplateValues {
   readonly names: readonly HostName[]
   readonly services: ServiceRecords
   readonly firewall: readonly FirewallRule[]
+  /** What the firewall drops unless a rule lets it in. */
+  readonly closedPorts: typeof CLOSED_PORTS
 }
 
 export interface ValuesRequest {
@@ -55,5 +57,6 @@ export function templateValues({ deployment, node, secrets, learned }: ValuesReq
     names: hostNames(deployment),
     services: serviceRecords(deployment),
     firewall: firewallRules(deployment, node),
+    closedPorts: CLOSED_PORTS,
   }
 }
