@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { hostname, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { localShell } from '../../fleet/testing.ts'
+import { holderOf } from '../../fleet/lock.ts'
 import type { NodeShell } from '../../fleet/ssh/shell.ts'
 import { lookAt } from './look.ts'
 
@@ -88,13 +89,14 @@ describe('a look at a node', () => {
     mkdirSync(folder, { recursive: true })
     const holder = {
       ...{ id: 'one', operation: 'deploy', by: 'ops@desk', since: '2016-07-04T12:00:00Z' },
+      machine: readFileSync('/etc/machine-id', 'latin1').trim(),
       process: { pid: 1, started: '1' },
     }
     writeFileSync(join(folder, 'holder'), JSON.stringify(holder))
     const shell = localShell(root)
 
     expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toEqual(holder)
-    writeFileSync(join(folder, 'holder'), JSON.stringify({ ...holder, by: `ops@${hostname()}` }))
+    writeFileSync(join(folder, 'holder'), JSON.stringify({ ...holderOf('two', 'deploy'), process: holder.process }))
     expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toBeUndefined()
     writeFileSync(join(folder, 'holder'), JSON.stringify(holder))
     utimesSync(join(folder, 'holder'), 1, 1)
