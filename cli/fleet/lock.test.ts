@@ -49,6 +49,28 @@ describe('the operation lock on voters', () => {
     await later.release()
   })
 
+  test('that is stale goes to at most one of many that come at the same moment', async () => {
+    for (const name of ['a', 'b', 'c']) {
+      mkdirSync(lockOn(name))
+      writeFileSync(join(lockOn(name), 'holder'), JSON.stringify(elsewhere('gone')))
+      utimesSync(join(lockOn(name), 'holder'), 0, 0)
+    }
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 5 }, (_, index) =>
+        OperationLock.acquire(holderOf(`${index}`, 'deploy'), voters(['a', 'b', 'c'])),
+      ),
+    )
+    expect(attempts.filter(each => each.status === 'fulfilled').length).toBeLessThanOrEqual(1)
+  })
+
+  test('of a machine that only has the same name as this one is not taken over', async () => {
+    const process = { pid: 999_999_999, started: 'long ago' }
+    await OperationLock.acquire({ ...holderOf('one', 'deploy'), machine: 'another', process }, voters(['a']))
+
+    const second = OperationLock.acquire(holderOf('two', 'deploy'), voters(['a']))
+    await expect(second).rejects.toMatchObject({ code: 'LOCKED' })
+  })
+
   test('is held by who holds most of the voters', async () => {
     mkdirSync(lockOn('c'))
     writeFileSync(join(lockOn('c'), 'holder'), JSON.stringify(elsewhere('other')))

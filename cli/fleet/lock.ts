@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { z } from 'zod'
 import type { EtcdClient } from '../../lib/etcd/client.ts'
@@ -16,6 +17,8 @@ const holderSchema = z.object({
   operation: z.string(),
   /** `user@host`. */
   by: z.string(),
+  /** Id of the machine it runs on (machine-id(5)), as host names may be the same; empty where there is none. */
+  machine: z.string().optional(),
   /** ISO 8601. */
   since: z.string(),
   process: z.object({ pid: z.number(), started: z.string() }),
@@ -36,7 +39,11 @@ const TIMING: LockTiming = { leaseSeconds: 30, staleSeconds: 90, touchSeconds: 2
 
 /** This process as the holder of a lock. */
 export function holderOf(id: string, operation: string, now = new Date()): LockHolder {
-  return { id, operation, by: operator(), since: now.toISOString(), process: ownIdentity() }
+  return {
+    ...{ id, operation, by: operator(), machine: machineId() },
+    since: now.toISOString(),
+    process: ownIdentity(),
+  }
 }
 
 /** `user@host` of whoever runs this. */
@@ -44,24 +51,37 @@ export function operator(): string {
   return `${process.env.SUDO_USER ?? userInfo().username}@${hostname()}`
 }
 
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'latin1').trim()
+  } catch {
+    return ''
+  }
+}
+
+/** The rest of the script runs while no other script of this kind does. */
+const ALONE = 'exec 9> "$1.flock" && flock -w 30 9 || exit 1'
+
 /**
  * Takes the lock, prints `taken`; or prints `held` and by whom. What is stale, or held by an operation that `$4` names
- * as dead, is taken over; only one of several takers wins the move.
+ * as dead, is taken over. Takers go one after another: who looked before another took it over would take it from that
+ * one.
  */
 const TAKE = `
+${ALONE}
 dir=$1; id=$2; stale=$3; dead=$4
 put() { cat > "$dir/holder.new" && printf %s "$id" > "$dir/id" && mv "$dir/holder.new" "$dir/holder"; }
 if mkdir "$dir" 2>/dev/null; then put && echo taken; exit; fi
 [ "$(cat "$dir/id" 2>/dev/null)" = "$id" ] && { put && echo taken; exit; }
 touched=$(stat -c %Y "$dir/holder" 2>/dev/null || stat -c %Y "$dir" 2>/dev/null || echo 0)
 if [ $(($(date +%s) - touched)) -ge "$stale" ] || { [ -n "$dead" ] && [ "$(cat "$dir/id")" = "$dead" ]; }; then
-  mv -T "$dir" "$dir.$$" 2>/dev/null && rm -rf "$dir.$$"
+  rm -rf "$dir"
   mkdir "$dir" 2>/dev/null && { put && echo taken; exit; }
 fi
 echo held; cat "$dir/holder" 2>/dev/null
 `
 const TOUCH = '[ "$(cat "$1/id" 2>/dev/null)" = "$2" ] && touch "$1/holder" && echo ours || echo lost'
-const RELEASE = '[ "$(cat "$1/id" 2>/dev/null)" = "$2" ] && rm -rf "$1"; :'
+const RELEASE = `${ALONE}; [ "$(cat "$1/id" 2>/dev/null)" = "$2" ] && rm -rf "$1"; :`
 
 /**
  * The right to change a deployment, which one operation has at a time: a lease in etcd and, since there is a time before
@@ -201,7 +221,9 @@ export function parseHolder(text: string): LockHolder | undefined {
 
 /** A process of this very machine that is no more: it needs its lock no longer. */
 export function isDead(holder: LockHolder): boolean {
-  return holder.by.endsWith(`@${hostname()}`) && !isAlive(holder.process)
+  const machine = machineId()
+  const here = machine !== '' && holder.machine === machine
+  return here && holder.by.endsWith(`@${hostname()}`) && !isAlive(holder.process)
 }
 
 function lockedBy(holder: LockHolder | 'unknown' | undefined): CwError {

@@ -1,4 +1,13 @@
-import { readFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  readFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -96,7 +105,10 @@ describe('a look at a node', () => {
     const shell = localShell(root)
 
     expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toEqual(holder)
-    writeFileSync(join(folder, 'holder'), JSON.stringify({ ...holderOf('two', 'deploy'), process: holder.process }))
+    writeFileSync(
+      join(folder, 'holder'),
+      JSON.stringify({ ...holderOf('two', 'deploy'), process: holder.process }),
+    )
     expect((await lookAt(shell, { address: ADDRESS }, [], OPTIONS)).holder).toBeUndefined()
     writeFileSync(join(folder, 'holder'), JSON.stringify(holder))
     utimesSync(join(folder, 'holder'), 1, 1)
