@@ -1,7 +1,4 @@
 import { Flags } from '@oclif/core'
-import { CwError } from '../../lib/kit/errors.ts'
-import type { Preview } from '../operations/deploy/operate.ts'
-import { formatPlan } from '../render/plan.ts'
 import type { Outcome } from '../render/report.ts'
 import { OperationCommand, operationFlags, type Request } from './operation-command.ts'
 
@@ -27,27 +24,8 @@ of subscribers. Debian packages stay. Asks for the name of the deployment.`
       deployment,
       release: undefined,
       options: flags.only === undefined ? {} : { only: flags.only },
-      confirm: preview => this.#confirm(preview, flags.confirm),
+      confirm: preview => this.confirmName(preview, flags.confirm),
     }
     return flags['dry-run'] ? this.preview(request, flags) : this.operate(request, flags)
-  }
-
-  async #confirm(preview: Preview, given: string | undefined): Promise<boolean> {
-    const { deployment: name } = preview.plan
-    const refusal = new CwError('NOT_CONFIRMED', `destroying ${name} was not confirmed`, {
-      why: given === undefined ? 'its name was not given' : `it is called ${name}, not ${given}`,
-      changed: 'nothing',
-      remedies: ['see what it removes: cw destroy --dry-run', `insist: cw destroy --confirm ${name}`],
-    })
-    if (given !== undefined) {
-      if (given === name) return true
-      throw refusal
-    }
-    if (!this.interactive) throw refusal
-    process.stderr.write(`${formatPlan(preview, false)}\n`)
-    const { input } = await import('@inquirer/prompts')
-    const message = `This removes all data of ${name}. Type its name to go on:`
-    if ((await input({ message }, { output: process.stderr })) !== name) throw refusal
-    return true
   }
 }

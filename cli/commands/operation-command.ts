@@ -72,6 +72,29 @@ export abstract class OperationCommand extends FleetCommand {
     return confirm({ message: 'Do it?', default: false }, { output: process.stderr })
   }
 
+  /** Asks for the name of what is destroyed, unless it was given; a yes is not enough for that. */
+  protected async confirmName(preview: Preview, given: string | undefined, ask = true): Promise<boolean> {
+    const { deployment: name } = preview.plan
+    const refusal = new CwError('NOT_CONFIRMED', `destroying ${name} was not confirmed`, {
+      why: given === undefined ? 'its name was not given' : `it is called ${name}, not ${given}`,
+      changed: 'nothing',
+      remedies: [
+        'see what it removes: cw destroy --dry-run',
+        `insist: cw ${this.id ?? 'destroy'} --confirm ${name}`,
+      ],
+    })
+    if (given !== undefined) {
+      if (given === name) return true
+      throw refusal
+    }
+    if (!ask || !this.interactive) throw refusal
+    process.stderr.write(`${formatPlan(preview, false)}\n`)
+    const { input } = await import('@inquirer/prompts')
+    const message = `This removes all data of ${name}. Type its name to go on:`
+    if ((await input({ message }, { output: process.stderr })) !== name) throw refusal
+    return true
+  }
+
   /** What was done, and whether the service is given after it. */
   async #verified(
     done: Outcome,

@@ -37,6 +37,9 @@ export type JournalEvent = OperationStarted | OperationResumed | OperationEnded 
 /** A line of the journal: an event and when it was written, as ISO 8601. */
 export type JournalEntry = JournalEvent & { readonly at: string }
 
+/** What the id of an operation looks like: one that does not came from nobody we know, and makes no file name. */
+export const OPERATION_ID = /^\d{8}T\d{6}-[0-9a-f]{4}$/
+
 /** An operation as its journal tells it. */
 export interface OperationRecord extends Omit<OperationStarted, 'event'> {
   readonly at: string
@@ -83,7 +86,12 @@ export class Journal implements Disposable {
     return new Journal(descriptor, linesOf(text), now)
   }
 
-  append(event: JournalEvent): void {
+  get empty(): boolean {
+    return this.#lines.length === 0
+  }
+
+  /** Writes it with the time of now; an entry of another journal keeps its own. */
+  append(event: JournalEvent | JournalEntry): void {
     const line = JSON.stringify({ at: this.#now().toISOString(), ...event })
     writeSync(this.#descriptor, `${line}\n`)
     fsyncSync(this.#descriptor)

@@ -2,7 +2,13 @@ import type { Deployment } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import { connectEtcd } from '../fleet/etcd.ts'
 import type { FleetOptions } from '../fleet/fleet.ts'
-import { journalFolder, readOperation, readOperations, type OperationRecord } from '../fleet/journal.ts'
+import {
+  journalFolder,
+  OPERATION_ID,
+  readOperation,
+  readOperations,
+  type OperationRecord,
+} from '../fleet/journal.ts'
 import { journalsInEtcd } from './deploy/mirror.ts'
 
 export interface HistoryRequest {
@@ -50,7 +56,8 @@ async function remoteOperations({
 }: HistoryRequest): Promise<readonly OperationRecord[]> {
   try {
     await using etcd = await connectEtcd(deployment, { fleet })
-    return (await journalsInEtcd(etcd)).flatMap(text => readOperation(text) ?? [])
+    const told = (await journalsInEtcd(etcd)).flatMap(text => readOperation(text) ?? [])
+    return told.filter(({ id }) => OPERATION_ID.test(id))
   } catch (error) {
     if (!(error instanceof CwError)) throw error
     onWarning(`only operations of this machine are shown: ${error.message}`)

@@ -3,7 +3,7 @@ import type { Deployment } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { ReleaseArtifact } from '../fleet/actions/action.ts'
 import type { FleetOptions } from '../fleet/fleet.ts'
-import { journalFolder, readOperations, type OperationRecord } from '../fleet/journal.ts'
+import { journalFolder, OPERATION_ID, readOperations, type OperationRecord } from '../fleet/journal.ts'
 import { releaseArtifact } from './deploy/artifact.ts'
 import type { OperationName, OperationOptions } from './deploy/operate.ts'
 import { operationOf, readHistory, unfinished } from './history.ts'
@@ -31,7 +31,8 @@ const optionsSchema = z.strictObject({
 })
 
 /**
- * What is to be resumed. The journal of this machine is asked first; the one in etcd where another operator began.
+ * What is to be resumed. The journal of this machine is asked first; the one in etcd where it has none to resume,
+ * since another operator may have begun.
  *
  * @throws OPERATION_UNKNOWN
  */
@@ -68,7 +69,29 @@ async function recordOf({ deployment, id, fleet, onWarning }: ResumeRequest): Pr
   try {
     return pick(local)
   } catch (error) {
-    if (!(error instanceof CwError) || local.length > 0) throw error
-    return pick(await readHistory({ deployment, fleet, localOnly: false, onWarning }))
+    if (!(error instanceof CwError)) throw error
+    const found = pick(await readHistory({ deployment, fleet, localOnly: false, onWarning }))
+    return local.some(each => each.id === found.id) ? found : fromElsewhere(found, deployment)
   }
+}
+
+/**
+ * A record that was not written here: every voter can write one. It may say on which nodes to go on, but neither name
+ * files of this machine nor take the guard off what was edited by hand.
+ *
+ * @throws OPERATION_UNKNOWN
+ */
+export function fromElsewhere(record: OperationRecord, { name, file }: Deployment): OperationRecord {
+  if (!OPERATION_ID.test(record.id)) {
+    throw new CwError('OPERATION_UNKNOWN', 'the journal in etcd has an operation with an id that is none', {
+      changed: 'nothing',
+    })
+  }
+  const { only } = record.options
+  const options = only === undefined ? {} : { only }
+  const own = { id: record.id, deployment: name, file, options }
+  const entries = record.entries.map(entry =>
+    entry.event === 'operation.started' ? { ...entry, ...own } : entry,
+  )
+  return { ...record, ...own, entries }
 }

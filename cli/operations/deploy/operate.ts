@@ -152,7 +152,7 @@ class OperationRun {
 
   async carryOut({ planned, manifests, unreachable, lockInEtcd }: Begun): Promise<OperationReport> {
     const { deployment, operation, resume, release, signal } = this.#request
-    using journal = Journal.open(journalFolder(deployment.name), this.#id)
+    using journal = openJournal(this.#request, this.#id)
     this.#journal = journal
     if (lockInEtcd) await this.useEtcd()
     const steps = planned.plan.steps.map(step => step.id)
@@ -299,9 +299,16 @@ function nothingToDo(
   }
 }
 
+/** One that was begun on another machine is first told here as there: what follows would be no account without it. */
+function openJournal({ deployment, resume }: OperationRequest, id: string): Journal {
+  const journal = Journal.open(journalFolder(deployment.name), id)
+  if (journal.empty) for (const entry of resume?.entries ?? []) journal.append(entry)
+  return journal
+}
+
 /** A resumed operation of which nothing was left. */
-function closeJournal({ deployment }: OperationRequest, id: string): void {
-  using journal = Journal.open(journalFolder(deployment.name), id)
+function closeJournal(request: OperationRequest, id: string): void {
+  using journal = openJournal(request, id)
   journal.append({ event: 'operation.resumed', by: operator(), steps: [] })
   journal.append({ event: 'operation.ended', outcome: 'done' })
 }
