@@ -1,4 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatFault } from '../../../lib/config/fault.ts'
 import { emptyJsonFile } from '../../../lib/config/json-files.ts'
@@ -137,8 +138,8 @@ export async function exportConfiguration(
   const [current] = await readConfiguration(access.etcd, [onlySite(access)])
   const files = [...(current?.files ?? [])]
   try {
-    await mkdir(folder, { recursive: true })
-    for (const [file, { text }] of files) await writeFile(join(folder, file), text, { mode: 0o600 })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    for (const [file, { text }] of files) await writeOwn(join(folder, file), text)
   } catch (cause) {
     throw new CwError('FILE_UNREADABLE', 'the folder cannot be written', {
       where: { file: folder },
@@ -147,6 +148,17 @@ export async function exportConfiguration(
     })
   }
   return files.map(([file]) => file)
+}
+
+/** In place of whatever is there: a file that others may read, or a link to somewhere else, is not written into. */
+async function writeOwn(path: string, text: string): Promise<void> {
+  const fresh = `${path}.new-${randomUUID()}`
+  try {
+    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' })
+    await rename(fresh, path)
+  } finally {
+    await rm(fresh, { force: true })
+  }
 }
 
 /** Each site has a history and texts of its own. */
