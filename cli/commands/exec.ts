@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import { ROLES } from '../../lib/config/deployment/deployment.ts'
 import { paintFor } from '../render/error-text.ts'
+import { printable } from '../render/printable.ts'
 import type { Outcome } from '../render/report.ts'
 import { cutAtDashes, requireCommand } from './behind-dashes.ts'
 import { deploymentFlag } from './deployment-flag.ts'
@@ -49,7 +50,7 @@ export default class Exec extends FleetCommand {
       onLine: (node, line, stream) => {
         if (this.jsonEnabled()) return
         const to = process[stream]
-        to.write(`${paintFor(to)('dim', `${node.padEnd(width)} |`)} ${line}\n`)
+        to.write(`${paintFor(to)('dim', `${node.padEnd(width)} |`)} ${printable(line)}\n`)
       },
     })
     return { result, ...(error === undefined ? {} : { error }) }

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { CwError, ErrorDetail } from '../../lib/kit/errors.ts'
 import { whyOf } from './envelope.ts'
+import { printable } from './printable.ts'
 import { traceOf } from './trace.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -17,10 +18,10 @@ const CONTINUED = `\n${' '.repeat(11)}`
 /** An error in its six parts: code, sentence, where, why, what has been changed, what to do next. */
 export function formatError(error: CwError, paint: Paint): string {
   const { where, changed, remedies } = error.detail
-  const lines = [`${paint(['red', 'bold'], `error ${error.code}`)}: ${error.message}`]
+  const lines = [`${paint(['red', 'bold'], `error ${error.code}`)}: ${printable(error.message)}`]
   const part = (name: string, text: string | undefined): void => {
     if (text !== undefined && text !== '') {
-      lines.push(`  ${paint('dim', `${name}:`.padEnd(9))}${text.replaceAll('\n', CONTINUED)}`)
+      lines.push(`  ${paint('dim', `${name}:`.padEnd(9))}${printable(text).replaceAll('\n', CONTINUED)}`)
     }
   }
   part('where', formatWhere(where))

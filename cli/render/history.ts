@@ -1,3 +1,5 @@
+import { printable } from './printable.ts'
+
 /** An operation as it is shown. */
 export interface OperationView {
   readonly id: string
@@ -13,13 +15,9 @@ export interface OperationView {
 /** A line an operation. */
 export function formatHistory(operations: readonly OperationView[]): string {
   if (operations.length === 0) return 'no operation yet'
-  const rows = operations.map(({ id, operation, outcome, done, steps, by }) => [
-    id,
-    operation,
-    outcome,
-    `${done}/${Math.max(done, steps.length)}`,
-    by,
-  ])
+  const rows = operations.map(({ id, operation, outcome, done, steps, by }) =>
+    [id, operation, outcome, `${done}/${Math.max(done, steps.length)}`, by].map(printable),
+  )
   const table = [['ID', 'OPERATION', 'OUTCOME', 'STEPS', 'BY'], ...rows]
   const widths = [0, 1, 2, 3].map(column => Math.max(...table.map(row => row[column]?.length ?? 0)))
   return table
@@ -34,7 +32,7 @@ export function formatHistory(operations: readonly OperationView[]): string {
 
 /** What happened in one operation, line by line. */
 export function formatOperation({ entries }: OperationView): string {
-  return entries.map(({ at, event, ...rest }) => `${at} ${event}${detailOf(rest)}`).join('\n')
+  return printable(entries.map(({ at, event, ...rest }) => `${at} ${event}${detailOf(rest)}`).join('\n'))
 }
 
 function detailOf(rest: object): string {

@@ -1,4 +1,5 @@
 import type { Paint } from './error-text.ts'
+import { printable } from './printable.ts'
 
 interface EntryView {
   readonly at: string
@@ -20,9 +21,5 @@ export function formatLogEntry(entry: EntryView, paint: Paint): string {
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   const time = paint('dim', at.replace('T', ' ').replace('Z', ''))
   const text = [message, ...details].join(' ')
-  return `${time} ${node} ${daemon} ${paint(COLOURS[level], level)} ${printable(text)}`
-}
-
-function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '·').replaceAll('\n', '\n    ')
+  return `${time} ${node} ${printable(daemon)} ${paint(COLOURS[level], level)} ${printable(text).replaceAll('\n', '\n    ')}`
 }

@@ -1,6 +1,7 @@
 import type { CwError } from '../../lib/kit/errors.ts'
 import { errorEnvelope, okEnvelope } from './envelope.ts'
 import { formatError, paintFor } from './error-text.ts'
+import { printable, printableScreen } from './printable.ts'
 
 /** What a command hands over to be shown. */
 export interface Outcome {
@@ -20,7 +21,8 @@ export function reportOutcome(outcome: Outcome, warnings: readonly string[], jso
     const { error, result } = outcome
     printJson(error === undefined ? okEnvelope(result, warnings) : errorEnvelope(error, warnings, result))
   } else {
-    if (outcome.text !== undefined && outcome.text !== '') process.stdout.write(`${outcome.text}\n`)
+    if (outcome.text !== undefined && outcome.text !== '')
+      process.stdout.write(`${printableScreen(outcome.text)}\n`)
     if (outcome.error !== undefined && outcome.quiet !== true) printError(outcome.error)
   }
   if (outcome.error !== undefined) process.exitCode = outcome.error.exitCode
@@ -39,7 +41,7 @@ export function printEvent(event: string, result: unknown): void {
 }
 
 export function printWarning(text: string): void {
-  process.stderr.write(`${paintFor(process.stderr)('yellow', 'warning')}: ${text}\n`)
+  process.stderr.write(`${paintFor(process.stderr)('yellow', 'warning')}: ${printable(text)}\n`)
 }
 
 function printError(error: CwError): void {

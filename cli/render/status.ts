@@ -1,4 +1,5 @@
 import type { Paint } from './error-text.ts'
+import { printable } from './printable.ts'
 import { formatTable } from './table.ts'
 
 interface VerdictView {
@@ -54,7 +55,9 @@ export function formatStatus(status: StatusView, paint: Paint): string {
     ...answer('in sync', verdictLines(status.inSync, paint)),
     ...answer('running', running.length === 0 ? ['nothing'] : running.map(formatHolder)),
     ...answer('next', [
-      next.command === undefined ? next.why : `${paint('bold', next.command)}  (${next.why})`,
+      next.command === undefined
+        ? printable(next.why)
+        : `${paint('bold', next.command)}  (${printable(next.why)})`,
     ]),
     '',
     ...formatNodes(status.nodes, paint),
@@ -72,7 +75,7 @@ export function redrawn(text: string, rows: number | undefined): string {
 const COLOURS = { yes: 'green', partly: 'yellow', no: 'red', unknown: 'yellow' } as const
 
 function verdictLines({ verdict, why }: VerdictView, paint: Paint): readonly string[] {
-  const [first, ...rest] = why
+  const [first, ...rest] = why.map(printable)
   const shown = rest.slice(0, MOST_REASONS - 1)
   const more = rest.length - shown.length
   return [
@@ -83,7 +86,7 @@ function verdictLines({ verdict, why }: VerdictView, paint: Paint): readonly str
 }
 
 function formatHolder({ operation, by, since }: StatusView['running'][number]): string {
-  return `cw ${operation} of ${by}, since ${since.slice(0, 19).replace('T', ' ')} UTC`
+  return printable(`cw ${operation} of ${by}, since ${since.slice(0, 19).replace('T', ' ')} UTC`)
 }
 
 /** Those with trouble come first, so that they are seen where not all fit. */

@@ -1,9 +1,11 @@
+import { printable } from './printable.ts'
+
 /** Rows of cells under their headings; a row's last cell may be as long as it is, whatever column it ends in. */
 export function formatTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
 ): readonly string[] {
-  const all = [headings, ...rows]
+  const all = [headings, ...rows].map(row => row.map(cell => printable(cell).replaceAll('\n', ' ')))
   const widths = headings.map((_, column) =>
     Math.max(0, ...all.map(row => (column < row.length - 1 ? (row[column] ?? '').length : 0))),
   )

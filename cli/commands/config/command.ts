@@ -4,6 +4,7 @@ import type { ConfigurationAccess } from '../../operations/config/access.ts'
 import type { ChangeReport } from '../../operations/config/change.ts'
 import type { Wanted } from '../../operations/config/requests.ts'
 import { formatConfigurationPlan, formatNodeState } from '../../render/configuration.ts'
+import { printable } from '../../render/printable.ts'
 import type { Outcome } from '../../render/report.ts'
 import { deploymentFlag } from '../deployment-flag.ts'
 import { FleetCommand, fleetFlags } from '../fleet-command.ts'
@@ -75,7 +76,7 @@ export abstract class ConfigurationCommand extends FleetCommand {
       signal: this.interruption,
       confirm: async plan => {
         if (given['dry-run']) return false
-        const text = formatConfigurationPlan(plan)
+        const text = printable(formatConfigurationPlan(plan))
         if (given.yes) {
           if (!this.jsonEnabled()) process.stderr.write(`${text}\n`)
           return true
@@ -83,7 +84,7 @@ export abstract class ConfigurationCommand extends FleetCommand {
         return this.#confirm(text)
       },
       onNode: (node, state) => {
-        if (!this.jsonEnabled()) process.stderr.write(`${formatNodeState(node, state)}\n`)
+        if (!this.jsonEnabled()) process.stderr.write(`${printable(formatNodeState(node, state))}\n`)
       },
       onWarning: warning => {
         this.note(warning)
