@@ -220,6 +220,23 @@ describe('carrying out a plan', () => {
     expect(await fake.stepsLeft()).toEqual([])
   })
 
+  test('a policy that a power cut left behind goes with the next run; a host keeps its own', async () => {
+    const policy = (name: string): string => join(fake.host(name).root, 'usr/sbin/policy-rc.d')
+    const own = '#!/bin/sh\nexit 0\n'
+    const left = '#!/bin/sh\n# Written by cw deploy while it installs packages.\nexit 101\n'
+    writeFileSync(policy('a'), left)
+    writeFileSync(policy('b'), own)
+    await fake.deploy()
+    expect(fake.host('a').read('/usr/sbin/policy-rc.d')).toBeUndefined()
+    expect(fake.host('b').read('/usr/sbin/policy-rc.d')).toBe(own)
+
+    writeFileSync(policy('a'), left)
+    expect(await fake.deploy()).toMatchObject({ done: ['base/packages@a'], failed: [] })
+    expect(fake.host('a').read('/usr/sbin/policy-rc.d')).toBeUndefined()
+    expect(fake.host('a').has('packages', 'nftables')).toBe(true)
+    expect(await fake.stepsLeft()).toEqual([])
+  })
+
   test('a role that a node has no more is stopped there, and the record forgets it', async () => {
     await fake.deploy()
     fake.nodes = fake.nodes.map(node => (node.name === 'a' ? { ...node, roles: [] } : node))
