@@ -1,12 +1,16 @@
-// A deployment to eight real hosts and back, again and again, inside the lab of test/hosts.
+// Deployments to eight real hosts, again and again, inside the lab of test/hosts.
 // usage: node test/hosts/run.ts bench/operations-lab.ts REPEATS RESULT_FILE
 import { statSync, writeFileSync } from 'node:fs'
 import { deploymentOf, makeRelease, Operator, told } from '../test/hosts/deployment.ts'
-import { tool } from '../test/hosts/lab/command.ts'
+import { attempt, tool } from '../test/hosts/lab/command.ts'
+import type { Layer } from '../test/hosts/lab/environment.ts'
 import { Lab, type CwResult } from '../test/hosts/lab/lab.ts'
 
 /** What it writes, as JSON: a value for each time. */
 export interface LabFigures {
+  /** To hosts with nothing on them, once: what it takes is up to the package mirror. */
+  readonly cleanDeploy: readonly Cost[]
+  /** To hosts that have the Debian packages already. */
   readonly firstDeploy: readonly Cost[]
   readonly secondDeploy: readonly Cost[]
   readonly configSet: readonly Cost[]
@@ -26,34 +30,44 @@ const SHORT_REPEATS = 3
 
 const [repeats = '1', file = ''] = process.argv.slice(2)
 const roles = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf']
+const names = [...roles.map(role => `${role}-1`), 'spare-1', 'spare-2']
 const figures = {
+  cleanDeploy: [] as Cost[],
   firstDeploy: [] as Cost[],
   secondDeploy: [] as Cost[],
   configSet: [] as Cost[],
   status: [] as Cost[],
 }
-
-await using lab = await Lab.start({
-  hosts: [...roles.map(role => `${role}-1`), 'spare-1', 'spare-2'].map(name => ({ name })),
-})
-const release = await makeRelease(lab)
-const operator = new Operator(lab, { release })
-operator.write(deploymentOf(lab, Object.fromEntries(roles.map(role => [`${role}-1`, [role]]))))
-await countSsh()
-
 let expires = 600
-for (let repeat = 1; repeat <= Number(repeats); repeat++) {
-  if (repeat > 1) await lab.reset()
-  await measure('firstDeploy', () => operator.deploy('--yes', '--no-verify'))
-  for (let short = 1; short <= SHORT_REPEATS; short++) {
-    await measure('secondDeploy', () => operator.deploy('--yes', '--no-verify'))
-    expires++
-    await measure('configSet', () => operator.cw('config', 'set', `reg_max_expires=${expires}`, '--yes'))
-    await measure('status', () => operator.cw('status'))
+
+const release = await onHosts('services', async (lab, operator) => {
+  for (let repeat = 1; repeat <= Number(repeats); repeat++) {
+    if (repeat > 1) await lab.reset()
+    await measure('firstDeploy', () => operator.deploy('--yes', '--no-verify'))
+    for (let short = 1; short <= SHORT_REPEATS; short++) {
+      await measure('secondDeploy', () => operator.deploy('--yes', '--no-verify'))
+      expires++
+      await measure('configSet', () => operator.cw('config', 'set', `reg_max_expires=${expires}`, '--yes'))
+      await measure('status', () => operator.cw('status'))
+    }
   }
-}
-const result: LabFigures = { ...figures, releaseBytes: statSync(release).size }
+})
+await onHosts('base', async (_lab, operator) => {
+  await measure('cleanDeploy', () => operator.deploy('--yes', '--no-verify'))
+})
+const result: LabFigures = { ...figures, releaseBytes: release }
 writeFileSync(file, JSON.stringify(result))
+
+/** Gives the size of the release that is deployed. */
+async function onHosts(layer: Layer, work: (lab: Lab, operator: Operator) => Promise<void>): Promise<number> {
+  await using lab = await Lab.start({ hosts: names.map(name => ({ name })), layer })
+  const release = await makeRelease(lab)
+  const operator = new Operator(lab, { release })
+  operator.write(deploymentOf(lab, Object.fromEntries(roles.map(role => [`${role}-1`, [role]]))))
+  await countSsh()
+  await work(lab, operator)
+  return statSync(release).size
+}
 
 async function measure(what: keyof typeof figures, run: () => Promise<CwResult>): Promise<void> {
   const [sent, received] = await sshBytes()
@@ -69,6 +83,7 @@ async function measure(what: keyof typeof figures, run: () => Promise<CwResult>)
 
 /** Counts in the kernel what goes to port 22 and comes from there: not what hosts fetch by apt. */
 async function countSsh(): Promise<void> {
+  await attempt('nft', 'delete', 'table', 'ip', 'figures')
   const counted = (hook: string, port: string): string =>
     `add table ip figures; add counter ip figures ${hook};
      add chain ip figures ${hook} { type filter hook ${hook} priority 0; };

@@ -45,7 +45,8 @@ async function benchLab(repeats: number): Promise<Row[]> {
   const figures = JSON.parse(readFileSync(file, 'utf8')) as LabFigures
   const release = `${(figures.releaseBytes / MIB).toFixed(1)} MiB of each of the ${FEW} are the release.`
   return [
-    seconds('First deploy, 6 nodes and 2 spares', figures.firstDeploy),
+    seconds('First deploy to clean hosts, Debian packages with it', figures.cleanDeploy),
+    seconds('First deploy to hosts that have those', figures.firstDeploy),
     { ...sent('First deploy: sent over SSH', figures.firstDeploy), note: release },
     seconds('Second deploy: nothing to do', figures.secondDeploy),
     sent('Second deploy: sent over SSH', figures.secondDeploy),
@@ -83,19 +84,17 @@ async function benchManyNodes(): Promise<Row[]> {
   for (const what of ['status', 'plan'] as const) {
     const few = await manyNodes(what, FEW)
     const many = await manyNodes(what, MANY)
-    const kept = `${(many.keptBytes / MIB).toFixed(1)} MiB were kept after ${SHORT_REPEATS} times.`
+    const kept = `the second half of ${SHORT_REPEATS} times left ${(many.keptBytes / MIB).toFixed(1)} MiB behind.`
+    const command = what === 'plan' ? 'cw deploy --dry-run' : 'cw status'
     rows.push(
-      milliseconds(
-        `cw ${what === 'plan' ? 'deploy --dry-run' : what}, ${MANY} nodes that answer at once`,
-        many.ms,
-      ),
+      milliseconds(`${command}, ${MANY} nodes that answer at once`, many.ms),
       {
-        what: `The same: most memory, ${FEW} nodes`,
+        what: `${command}: most memory, ${FEW} nodes`,
         unit: 'MiB',
         values: { clearwater: [few.peakBytes / MIB] },
       },
       {
-        what: `The same: most memory, ${MANY} nodes`,
+        what: `${command}: most memory, ${MANY} nodes`,
         unit: 'MiB',
         values: { clearwater: [many.peakBytes / MIB] },
         note: kept,
