@@ -8,7 +8,7 @@ export default class Bundle extends CwCommand {
   static override summary = 'Make the one file that a host needs to run Clearwater.'
   static override description = `It holds cw with all daemons, templates, playbooks, and the Node that runs this: a host needs
 no Node of its own and no internet for it. The same version gives the same bytes. An installed release packs itself.`
-  static override examples = ['<%= config.bin %> bundle', '<%= config.bin %> bundle --output /tmp']
+  static override examples = ['<%= config.bin %> bundle', '<%= config.bin %> bundle --output release']
   static override flags = {
     check: Flags.boolean({
       summary: 'Make nothing; compare the release that runs this with its manifest.',
@@ -23,7 +23,7 @@ no Node of its own and no internet for it. The same version gives the same bytes
     const { makeBundle } = await import('../operations/bundle.ts')
     const bundle = await makeBundle(resolve(flags.output))
     const mebibytes = (bundle.bytes / 1024 / 1024).toFixed(1)
-    const state = bundle.made ? '' : ', which was there already'
+    const state = bundle.made ? '' : ', as it was before'
     return {
       result: bundle,
       text: `${bundle.file}: ${mebibytes} MiB${state}\nsha256 ${bundle.sha256}`,

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { constants, createWriteStream, existsSync } from 'node:fs'
-import { chmod, copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
@@ -24,7 +24,7 @@ export interface Bundle {
   readonly arch: string
   readonly sha256: string
   readonly bytes: number
-  /** False: the one that lay there holds the same. */
+  /** False: the one that it replaces held the same bytes. */
   readonly made: boolean
   /** The checkout was built anew: the cw that runs is older than its bundle. */
   readonly rebuilt: boolean
@@ -34,11 +34,11 @@ const run = promisify(execFile)
 
 /** The time of every entry. A fixed one makes two archives of the same files the same; 1970 makes tar complain. */
 const ENTRY_TIME = new Date('2000-01-01T00:00:00Z')
-const MANIFEST_WITHIN_BYTES = 4 * 1024 * 1024
 
 /**
  * Makes `clearwater-<version>-linux-<arch>.tar.gz` in a folder, of the release that this is, or of the checkout, built
- * if a source has changed. The same files give the same bytes; a bundle that is there already and holds them stays.
+ * if a source has changed. The same files give the same bytes. What lies there already is never believed, but replaced:
+ * anybody may have put it there.
  *
  * @throws CwError PREREQUISITE_MISSING, FILE_UNREADABLE
  */
@@ -60,10 +60,9 @@ export async function makeBundle(folder: string, root = releaseRoot()): Promise<
   const text = `${JSON.stringify(manifest, undefined, 2)}\n`
   const name = `clearwater-${version}`
   const file = join(folder, `${name}-${platform}-${arch}.tar.gz`)
-  const made = (await manifestIn(file, name)) !== text
-  if (made) await pack({ folder, file, name, files, manifest: text })
-  const { size: bytes } = await stat(file)
-  return { file, version, arch, sha256: await digestOf(file), bytes, made, rebuilt }
+  const before = await digestThere(file)
+  const { sha256, bytes } = await pack({ folder, file, name, files, manifest: text })
+  return { file, version, arch, sha256, bytes, made: sha256 !== before, rebuilt }
 }
 
 /** A checkout may be newer than what was built of it. Tells whether it was. */
@@ -83,12 +82,10 @@ async function buildCheckout(root: string): Promise<boolean> {
   }
 }
 
-/** The manifest is the first entry, so that asking for it reads no further. */
-async function manifestIn(file: string, name: string): Promise<string | undefined> {
-  if (!existsSync(file)) return undefined
-  const args = ['--extract', '--to-stdout', '--occurrence=1', '--gzip', '--file', file, `${name}/${MANIFEST}`]
+/** Of the file that the bundle replaces; `undefined` where there is none. */
+async function digestThere(file: string): Promise<string | undefined> {
   try {
-    return (await run('tar', args, { maxBuffer: MANIFEST_WITHIN_BYTES })).stdout
+    return (await lstat(file)).isFile() ? await digestOf(file) : undefined
   } catch {
     return undefined
   }
@@ -103,7 +100,13 @@ interface Packing {
 }
 
 /** Archives a copy with the modes of a release; whoever looks at the file's name sees all of it or nothing. */
-async function pack({ folder, file, name, files, manifest }: Packing): Promise<void> {
+async function pack({
+  folder,
+  file,
+  name,
+  files,
+  manifest,
+}: Packing): Promise<Pick<Bundle, 'sha256' | 'bytes'>> {
   await mkdir(folder, { recursive: true })
   const work = await mkdtemp(join(folder, '.bundle-'))
   try {
@@ -116,8 +119,11 @@ async function pack({ folder, file, name, files, manifest }: Packing): Promise<v
     }
     await writeFile(join(top, MANIFEST), manifest, { mode: 0o644 })
     const entries = [MANIFEST, ...folders, ...files.map(each => each.path)]
-    await archive(work, [name, ...entries.map(path => `${name}/${path}`)], join(work, 'bundle'))
-    await rename(join(work, 'bundle'), file)
+    const packed = join(work, 'bundle')
+    await archive(work, [name, ...entries.map(path => `${name}/${path}`)], packed)
+    const [sha256, { size: bytes }] = await Promise.all([digestOf(packed), stat(packed)])
+    await rename(packed, file)
+    return { sha256, bytes }
   } finally {
     await rm(work, { recursive: true, force: true })
   }
