@@ -220,6 +220,35 @@ describe('carrying out a plan', () => {
     expect(await fake.stepsLeft()).toEqual([])
   })
 
+  test('a unit is reloaded where only what it reloads has changed', async () => {
+    const firewall = (unit: string, rules: string): Playbook =>
+      parsePlaybook(
+        `operation: deploy
+phases:
+  - name: base
+    title: base
+    on: all
+    steps:
+      - name: firewall
+        title: firewall
+        tasks:
+          - file: { path: /etc/unit, content: ${unit} }
+          - file: { path: /etc/rules, content: ${rules} }
+          - unit: { name: clearwater-firewall.service, on: [/etc/unit], reload: [/etc/rules] }
+`,
+        'test.yml',
+      )
+    const verbs = []
+    for (const playbook of [firewall('u1', 'r1'), firewall('u1', 'r2'), firewall('u2', 'r3')]) {
+      await fake.deploy(playbook)
+      verbs.push(fake.host('a').calls().at(-1))
+      expect((await fake.plan(playbook)).planned.plan.steps).toEqual([])
+    }
+    expect(verbs).toEqual(
+      ['start', 'reload', 'restart'].map(it => `systemctl ${it} clearwater-firewall.service`),
+    )
+  })
+
   test('a policy that a power cut left behind goes with the next run; a host keeps its own', async () => {
     const policy = (name: string): string => join(fake.host(name).root, 'usr/sbin/policy-rc.d')
     const own = '#!/bin/sh\nexit 0\n'

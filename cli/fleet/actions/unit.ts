@@ -12,12 +12,14 @@ interface Params {
   readonly state: 'running' | 'off'
   /** Files and links whose change takes a restart. */
   readonly on: readonly string[]
+  /** Those for whose change a reload will do. */
+  readonly reload: readonly string[]
 }
 
 export interface UnitChange extends ChangeBase {
   readonly action: 'unit'
   readonly name: string
-  readonly verb: 'start' | 'restart' | 'stop'
+  readonly verb: 'start' | 'restart' | 'reload' | 'stop'
   /** What it runs on, as the manifest will remember. */
   readonly fingerprint: string
 }
@@ -38,20 +40,25 @@ export const unit = action<Params, UnitChange>({
     name: unitName,
     state: z.enum(['running', 'off']).default('running'),
     on: z.array(absolutePath).default([]),
+    reload: z.array(absolutePath).default([]),
   }),
   probes: ({ name }) => [{ ask: 'unit', subject: name }],
-  changes({ name, state, on }, { facts, manifest, wanted, changing }) {
+  changes({ name, state, on, reload }, { facts, manifest, wanted, changing }) {
     const found = facts.unit(name)
     if (state === 'off') {
       // A package that is installed in the same step brings it along, enabled.
       if (!found.active && !found.enabled && !changing) return []
       return [{ action: 'unit', summary: `stop and disable ${name}`, name, verb: 'stop', fingerprint: '' }]
     }
-    const fingerprint = sha256Of(on.map(path => `${path} ${wanted.get(path) ?? '-'}\n`).join(''))
-    const current = manifest.units[name] === fingerprint
-    if (found.active && found.enabled && current) return []
-    const verb = found.active ? 'restart' : 'start'
-    const serves = verb === 'restart' && name.startsWith('clearwater-') && manifest.units[name] !== undefined
+    const digestOf = (paths: readonly string[]): string =>
+      sha256Of(paths.map(path => `${path} ${wanted.get(path) ?? '-'}\n`).join(''))
+    const base = digestOf(on)
+    const fingerprint = reload.length === 0 ? base : `${base} ${digestOf(reload)}`
+    const last = manifest.units[name]
+    if (found.active && found.enabled && last === fingerprint) return []
+    const running = reload.length > 0 && last?.split(' ')[0] === base ? 'reload' : 'restart'
+    const verb = found.active ? running : 'start'
+    const serves = verb === 'restart' && name.startsWith('clearwater-') && last !== undefined
     return [
       {
         action: 'unit',
