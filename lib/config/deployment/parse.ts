@@ -14,6 +14,12 @@ const WITHOUT_SSH: SshSettings = { user: 'root', port: 22 }
 /** Without one of each no call is possible. */
 const NEEDED: readonly Role[] = ['bono', 'sprout', 'homestead']
 
+/** What nodes of a role keep each for itself (docs/status.md). */
+const NOT_SHARED: ReadonlyMap<Role, string> = new Map([
+  ['sprout', 'registrations'],
+  ['homestead', 'subscribers'],
+])
+
 export type ParsedDeployment =
   | { readonly deployment: Deployment; readonly warnings: readonly Fault[] }
   /** In the order of the file; at least one is an error. */
@@ -110,6 +116,12 @@ function checkRoles(file: File, tell: Tell): void {
     for (const role of NEEDED.filter(needed => !roles.has(needed))) {
       tell(file.at, `no node is a ${role}: calls need one`, { severity: 'warning', key: 'nodes' })
     }
+  }
+  for (const [role, what] of NOT_SHARED) {
+    const [, second] = file.nodes.flatMap(node => (node.roles ?? []).filter(({ text }) => text === role))
+    if (second === undefined) continue
+    const message = `a second ${role} does not share the ${what} of the first yet`
+    tell(second.at, message, { severity: 'warning', key: 'roles' })
   }
 }
 
