@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
+import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import { OPTIONS } from '../../../lib/config/options.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
@@ -250,6 +251,7 @@ class OperationRun {
 function open(request: OperationRequest): Promise<Session> {
   const { deployment, operation, options, release, fleet, signal } = request
   requireKnown(deployment, options.only)
+  if (operation === 'destroy') requireNoVoter(deployment, options.only)
   return Session.open({
     ...{ deployment, release, fleet, signal },
     playbook: loadPlaybook(operation),
@@ -331,6 +333,19 @@ function requireKnown({ nodes }: Deployment, only: readonly string[] | undefined
   throw new CwError('OPTION_INVALID', `the deployment has no node ${unknown.join(', ')}`, {
     why: `it has ${nodes.map(node => node.name).join(', ')}`,
     changed: 'nothing',
+  })
+}
+
+/** etcd goes with the deployment: a voter that is taken away alone would be counted for its quorum for ever. */
+function requireNoVoter(deployment: Deployment, only: readonly string[] | undefined): void {
+  if (only === undefined || deployment.nodes.every(node => only.includes(node.name))) return
+  const voters = etcdVoters(deployment).filter(node => only.includes(node.name))
+  if (voters.length === 0) return
+  const names = voters.map(node => node.name).join(', ')
+  throw new CwError('OPTION_INVALID', `etcd runs on ${names}, which cannot be destroyed alone`, {
+    why: 'the rest of the deployment would have a dead member in its etcd cluster',
+    changed: 'nothing',
+    remedies: ['destroy the whole deployment: cw destroy', 'or put a new host in its place: cw deploy'],
   })
 }
 
