@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { cw as run, type CwRun } from '../../cli/testing/run-cw.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
@@ -99,7 +100,10 @@ describe('cw config', () => {
   })
 
   test('secrets do not stand in plans, results or undo commands', async () => {
-    const made = await cw('set', 'signup_key=n3w', '--yes')
+    const input = Readable.from(['n3w\n']) as unknown as typeof process.stdin
+    const stdin = vi.spyOn(process, 'stdin', 'get').mockReturnValue(input)
+    const made = await cw('set', 'signup_key=-', '--yes')
+    stdin.mockRestore()
     expect(made.exit).toBe(0)
     expect(made.stdout + made.stderr).not.toMatch(/s3cret|n3w/)
     expect(made.stdout).toContain('to undo: cw config import --before 1 --site site1')
@@ -111,6 +115,7 @@ describe('cw config', () => {
     [['set', 'reg_max_expires=soon'], 2, 'OPTION_INVALID'],
     [['set', 'reg_max_expire=600'], 2, 'reg_max_expires'],
     [['set', 'local_ip=10.0.0.1'], 2, 'OPTION_INVALID'],
+    [['set', 'signup_key=n3w'], 2, 'cw config set signup_key=-'],
     [['set', 'reg_max_expires'], 2, 'KEY=VALUE'],
     [['unset', 'sprout_hostname'], 2, 'sprout_hostname is missing'],
     [['set', 'home_domain=other.test'], 8, 'CONFIG_REBUILD'],
