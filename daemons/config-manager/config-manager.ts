@@ -4,8 +4,8 @@ import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { configurationKey, configurationPrefix, nodeReportKey, SHARED_FILES } from '../../lib/etcd/layout.ts'
 import type { FileReport } from '../../lib/etcd/node-report.ts'
 import type { WatchEvent } from '../../lib/etcd/watch.ts'
-import { addMonitoringRoutes, type Metric } from '../../lib/http/monitoring.ts'
-import { HttpServer } from '../../lib/http/server.ts'
+import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
+import type { Metric } from '../../lib/http/monitoring.ts'
 import { seconds, type Clock, type Duration, type Timer } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Units } from '../../lib/kit/units.ts'
@@ -40,12 +40,6 @@ export interface ConfigManagerParts {
   readonly units: Units
 }
 
-export interface RunningConfigManager {
-  readonly port: number
-  /** Stops following and reporting. */
-  close(): Promise<void>
-}
-
 /**
  * Starts the follower of the shared configuration on this node: what etcd says comes into the files, and the daemons
  * that use it get to know. It answers before it has learned anything, and waits for an etcd that is not there yet.
@@ -55,32 +49,18 @@ export interface RunningConfigManager {
 export async function startConfigManager(
   options: ConfigManagerOptions,
   parts: ConfigManagerParts,
-): Promise<RunningConfigManager> {
+): Promise<RunningFollower> {
   await mkdir(options.stateDir, { recursive: true, mode: 0o750 })
   const applier = await Applier.open({ ...parts, ...options }, options.configDir, options.stateDir)
   const manager = new ConfigManager(options, parts, applier)
-  const server = new HttpServer({ log: parts.log.with({ server: 'config-manager' }) })
-  addMonitoringRoutes(server, {
-    healthy: () => manager.isWorking,
-    status: () => manager.status(),
-    metrics: () => manager.metrics(),
-  })
-  const port = await server.listen(options.bind, options.port)
-  const following = manager.follow()
-  return {
-    port,
-    close: async () => {
-      await manager.close()
-      await following
-      await server.close()
-    },
-  }
+  const { bind, port } = options
+  return startFollower(manager, { name: 'config-manager', log: parts.log, bind, port })
 }
 
 const CHECK_EVERY = seconds(10)
 const RETRY = seconds(5)
 
-class ConfigManager {
+class ConfigManager implements Follower {
   readonly #options: ConfigManagerOptions
   readonly #parts: ConfigManagerParts
   readonly #applier: Applier

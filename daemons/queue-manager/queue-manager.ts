@@ -10,8 +10,8 @@ import {
   type QueueEntry,
   type RestartQueue,
 } from '../../lib/etcd/restart-queue.ts'
-import { addMonitoringRoutes, type Metric } from '../../lib/http/monitoring.ts'
-import { HttpServer } from '../../lib/http/server.ts'
+import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
+import type { Metric } from '../../lib/http/monitoring.ts'
 import { pause, seconds, type Clock, type Duration, type Timer } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Units } from '../../lib/kit/units.ts'
@@ -41,45 +41,26 @@ export interface QueueManagerParts {
   readonly isHealthy: (daemon: string) => Promise<boolean>
 }
 
-export interface RunningQueueManager {
-  readonly port: number
-  /** Stops taking part. A restart of this node that is under way is begun again by the next one that starts. */
-  close(): Promise<void>
-}
-
 /**
  * Starts this node's part in restarting one node of the site at a time: it restarts its own daemons when it is at the
- * front, says how that went, and passes over a front that is silent for too long.
+ * front, says how that went, and passes over a front that is silent for too long. A restart that is under way when it closes is
+ * begun again by the next one that starts.
  *
  * @throws CwError PORT_IN_USE, PORT_NOT_PERMITTED or ADDRESS_NOT_LOCAL
  */
 export async function startQueueManager(
   options: QueueManagerOptions,
   parts: QueueManagerParts,
-): Promise<RunningQueueManager> {
+): Promise<RunningFollower> {
   const manager = new QueueManager(options, parts)
-  const server = new HttpServer({ log: parts.log.with({ server: 'queue-manager' }) })
-  addMonitoringRoutes(server, {
-    healthy: () => manager.isWorking,
-    status: () => manager.status(),
-    metrics: () => manager.metrics(),
-  })
-  const port = await server.listen(options.bind, options.port)
-  const following = manager.follow()
-  return {
-    port,
-    close: async () => {
-      await manager.close()
-      await following
-      await server.close()
-    },
-  }
+  const { bind, port } = options
+  return startFollower(manager, { name: 'queue-manager', log: parts.log, bind, port })
 }
 
 const SILENT = seconds(480)
 const RETRY = seconds(5)
 
-class QueueManager {
+class QueueManager implements Follower {
   readonly #options: QueueManagerOptions
   readonly #parts: QueueManagerParts
   readonly #key: string

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startConfigManager, type RunningConfigManager } from '../../daemons/config-manager/config-manager.ts'
-import { startQueueManager, type RunningQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
+import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
+import { startQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
+import type { RunningFollower } from '../../lib/http/follower.ts'
 import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { nodeReportKey } from '../../lib/etcd/layout.ts'
 import { parseNodeReport, type NodeReport } from '../../lib/etcd/node-report.ts'
@@ -23,8 +24,8 @@ export class FollowingNode {
   readonly #etcd: EtcdClient
   readonly #folder: string
   readonly #address: string
-  #config: RunningConfigManager | undefined
-  #queue: RunningQueueManager | undefined
+  #config: RunningFollower | undefined
+  #queue: RunningFollower | undefined
 
   constructor(etcd: EtcdClient, folder: string, address: string, ...daemons: readonly string[]) {
     this.#etcd = etcd
