@@ -145,13 +145,8 @@ export class Headers {
     for (const line of this.#lines) yield [this.#nameOf(line), this.#valueOf(line)]
   }
 
-  /** Without the topmost value of a list field. */
-  withoutTop(id: HeaderId): Headers {
-    return this.edit().removeTop(id).done()
-  }
-
-  /** Without the topmost values of a list field, so many of them. */
-  withoutTops(id: HeaderId, count: number): Headers {
+  /** Without the topmost value of a list field, or so many of them. */
+  withoutTop(id: HeaderId, count = 1): Headers {
     const edit = this.edit()
     for (let i = 0; i < count; i++) edit.removeTop(id)
     return edit.done()

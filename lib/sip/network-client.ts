@@ -111,7 +111,7 @@ export class NetworkClient implements ClientExchange, ClientUser {
     }
     // With the Via of this hop go those of the hops inside, which nobody there waits for.
     this.#listener.response(
-      response.with(response.headers.withoutTops(H.Via, 1 + (this.#request.inside?.count ?? 0))),
+      response.with(response.headers.withoutTop(H.Via, 1 + (this.#request.inside?.count ?? 0))),
     )
   }
 
