@@ -140,6 +140,7 @@ async function sprout(base: Base): Promise<Part> {
     sproutHostname: place.sproutHostname,
     ...(place.scscfNodeUri === undefined ? {} : { scscfNodeUri: place.scscfNodeUri }),
     ports,
+    servers: place.servers,
     bgcfRoutes: place.bgcfRoutes,
   }
   const running = await startSprout(options, {
@@ -157,7 +158,7 @@ async function sprout(base: Base): Promise<Part> {
   base.sip.sprout = running
   await openMonitoring(base, sproutHttp)
   return {
-    ports: { ...ports, http: sproutHttp },
+    ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
     follow: ({ settings, bgcfRoutes }) => {
       options.regMaxExpires = settings.regMaxExpires
@@ -165,6 +166,10 @@ async function sprout(base: Base): Promise<Part> {
       options.bgcfRoutes = bgcfRoutes
     },
   }
+}
+
+function serverPorts({ servers }: Place): Readonly<Record<string, number>> {
+  return Object.fromEntries(servers.flatMap(({ name, port }) => (port === undefined ? [] : [[name, port]])))
 }
 
 /** Against more requests than can be answered, and peers that do not answer. */

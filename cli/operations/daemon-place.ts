@@ -1,8 +1,9 @@
 import { isIP, isIPv6 } from 'node:net'
 import { hostname } from 'node:os'
-import type { BgcfRoute } from '../../daemons/sprout/options.ts'
+import { allServers, SERVER_NAMES, type BgcfRoute, type ServerPlace } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
 import { DEFAULT_LIMITS, limitsOf, type Limits } from '../../lib/config/limits.ts'
+import { findOption } from '../../lib/config/options.ts'
 import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
 import { DEFAULT_SETTINGS, settingsOf, type Settings } from '../../lib/config/settings.ts'
 import { entriesOf } from '../../lib/config/value.ts'
@@ -35,6 +36,8 @@ export interface Place {
   /** Where application servers find this very S-CSCF, if not at its address. */
   readonly scscfNodeUri?: string
   readonly ports: DaemonPorts
+  /** Application servers that sprout has built in. */
+  readonly servers: readonly ServerPlace[]
   /** Where bono's requests enter the core; without a port DNS tells it. */
   readonly upstream: { readonly host: string; readonly port: number | undefined }
   /** `http://host:port`. */
@@ -97,6 +100,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     sproutHostname,
     scscfUri: scscfUriOf(sproutHostname, ports.scscf),
     ports,
+    servers: allServers(ports),
     upstream,
     homestead,
     trustedPeers: [],
@@ -150,6 +154,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     scscf: (port('scscf', 0) || usual.scscf) + portOffset,
     provisioning: port('homestead_provisioning_port', usual.provisioning) + portOffset,
   }
+  const builtInServers = serversOf(values, ports.scscf, portOffset)
   const upstreamPort = port('upstream_port', usual.icscf)
   const scscfNodeUri = values.get('scscf_node_uri')
   const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
@@ -164,6 +169,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     scscfUri: scscfUriOf(sproutHostname, ports.scscf),
     ...(scscfNodeUri === undefined ? {} : { scscfNodeUri }),
     ports,
+    servers: builtInServers,
     upstream: {
       host: uriHost(values.get('upstream_hostname') ?? `icscf.${sproutHostname}`),
       port: upstreamPort === 0 ? undefined : upstreamPort,
@@ -180,6 +186,9 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
         [`icscf.${sproutHostname}`, ports.icscf],
         [`bgcf.${sproutHostname}`, ports.bgcf],
         [`scscf.${sproutHostname}`, ports.scscf],
+        ...builtInServers.map(
+          server => [`${server.name}.${sproutHostname}`, server.port ?? ports.scscf] as const,
+        ),
       ]),
     }),
     settings: settingsOf(values),
@@ -187,6 +196,19 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }
+}
+
+/** Those whose option gives them a port. It may be the S-CSCF's: on a node of application servers it often is. */
+function serversOf(
+  values: ReadonlyMap<string, string>,
+  scscfPort: number,
+  portOffset: number,
+): readonly ServerPlace[] {
+  return SERVER_NAMES.flatMap(name => {
+    const given = Number(values.get(name) ?? findOption(name)?.default)
+    const port = given + portOffset
+    return given > 0 ? [{ name, port: port === scscfPort ? undefined : port }] : []
+  })
 }
 
 const ETCD_PORT = 4000

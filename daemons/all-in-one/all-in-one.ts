@@ -27,6 +27,7 @@ import { startBono } from '../bono/bono.ts'
 import { startHomer } from '../homer/homer.ts'
 import { startHomestead, type RunningHomestead } from '../homestead/homestead.ts'
 import { UNANSWERED_CHALLENGE } from '../sprout/scscf/authentication.ts'
+import { allServers } from '../sprout/options.ts'
 import { startSprout } from '../sprout/sprout.ts'
 import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
 
@@ -165,8 +166,9 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const registrations = new EmbeddedRegistrationStore(environment, clock)
   opened.defer(() => registrations.close())
   const challenges = new MemoryChallengeStore({ clock })
+  const servers = allServers(ports)
   const sprout = await startSprout(
-    { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, bgcfRoutes: [] },
+    { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, servers, bgcfRoutes: [] },
     { ...around, protection: protection(), homestead, registrations, challenges, timers },
   )
   opened.defer(() => sprout.close(base.drainedBy()))

@@ -13,11 +13,18 @@ import { parseUri, type SipUri } from '../../lib/sip/uri.ts'
 import type { ChallengeStore } from '../../lib/store/challenge-store.ts'
 import type { RegistrationStore } from '../../lib/store/registration-store.ts'
 import type { TimerService } from '../../lib/timers/timer-service.ts'
-import type { SproutOptions } from './options.ts'
+import type { ServerName, SproutOptions } from './options.ts'
 import type { Visit } from './scscf/visit.ts'
 
 /** The network functions of sprout. */
-export type FunctionName = 'icscf' | 'scscf' | 'bgcf'
+export type FunctionName = (typeof CSCF_NAMES)[number] | ServerName
+
+/** Those that every sprout has. */
+export const CSCF_NAMES = ['icscf', 'scscf', 'bgcf'] as const
+
+export function isCscf(name: FunctionName): name is (typeof CSCF_NAMES)[number] {
+  return (CSCF_NAMES as readonly FunctionName[]).includes(name)
+}
 
 /** What sprout works with; the embedded ones of one machine or those of a deployment. */
 export interface CoreSurroundings {
@@ -52,7 +59,8 @@ export class Core implements CoreSurroundings {
   readonly criteria: Criteria
   /** Application servers that are being visited, by the token of the visit. */
   readonly visits = new Map<string, Visit>()
-  readonly #localNames: readonly string[]
+  readonly #localNames: ReadonlySet<string>
+  readonly #sentBy: ReadonlyMap<FunctionName, string>
   readonly #scscfHost: string
 
   constructor(options: SproutOptions, around: CoreSurroundings) {
@@ -64,45 +72,44 @@ export class Core implements CoreSurroundings {
     this.registrations = around.registrations
     this.challenges = around.challenges
     this.timers = around.timers
-    const { sproutHostname, localHost, homeDomains, ports } = options
+    const { sproutHostname, localHost, homeDomains, ports, servers } = options
     this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
     const node = parseUri(options.scscfNodeUri ?? '')
     this.scscfNode = node?.kind === 'sip' ? hostAndPort(node) : `${localHost}:${ports.scscf}`
     this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
     this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
     this.#scscfHost = `scscf.${sproutHostname}`
-    this.#localNames = [
+    this.#sentBy = new Map<FunctionName, string>([
+      ...CSCF_NAMES.map(name => [name, `${name}.${sproutHostname}:${ports[name]}`] as const),
+      ...servers.map(({ name, port }) => [name, `${name}.${sproutHostname}:${port ?? ports.scscf}`] as const),
+    ])
+    this.#localNames = new Set([
       localHost,
       ...(node?.kind === 'sip' ? [node.host] : []),
       sproutHostname,
-      ...(['icscf', 'scscf', 'bgcf'] as const).map(name => `${name}.${sproutHostname}`),
-    ]
+      ...CSCF_NAMES.map(name => `${name}.${sproutHostname}`),
+      ...servers.flatMap(({ name }) => serverHosts(name, options)),
+    ])
     this.uriContext = {
       homeDomains,
-      localNames: this.#localNames,
+      localNames: [...this.#localNames],
       enforceUserPhone: options.enforceUserPhone,
       enforceGlobalOnly: options.enforceGlobalOnlyLookups,
     }
-    // What every subscriber is given by default names the built-in MMTel server. Until there is one, it is not looked for.
-    const absent = [sproutHostname, ...homeDomains].map(domain => `mmtel.${domain}`)
     this.criteria = new Criteria({
       log: around.log,
       ...(around.criteriaSets === undefined ? {} : { sets: around.criteriaSets }),
-      leaveOut: ({ server }) => {
-        const uri = server.defaultHandling === 'continue' ? parseUri(server.name) : undefined
-        return uri?.kind === 'sip' && absent.includes(uri.host.toLowerCase())
-      },
     })
   }
 
   /** sent-by of a function's Via, as if its hop were on the wire. */
   nameOf(name: FunctionName): string {
-    return `${name}.${this.options.sproutHostname}:${this.options.ports[name]}`
+    return this.#sentBy.get(name) ?? name
   }
 
   /** True for the names and addresses of this node. */
   isLocal(uri: SipUri): boolean {
-    return this.#localNames.includes(uri.host) || this.#localNames.includes(uri.host.toLowerCase())
+    return this.#localNames.has(uri.host) || this.#localNames.has(uri.host.toLowerCase())
   }
 
   /** True for the name that this cluster's S-CSCF puts into Record-Route. */
@@ -146,6 +153,14 @@ export class Core implements CoreSurroundings {
     const { response } = await this.forward(exchange, [fork], as)
     if (response.status >= 300) exchange.respond(response)
   }
+}
+
+/** Hosts by which a built-in server is known: what criteria are written with by default names the home domain. */
+export function serverHosts(
+  name: ServerName,
+  { sproutHostname, homeDomains }: Pick<SproutOptions, 'sproutHostname' | 'homeDomains'>,
+): readonly string[] {
+  return [sproutHostname, ...homeDomains].map(domain => `${name}.${domain}`)
 }
 
 function hostAndPort({ host, port }: SipUri): string {

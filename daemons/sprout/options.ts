@@ -1,3 +1,22 @@
+/** Application servers that are built into sprout. */
+export const SERVER_NAMES = ['mmtel'] as const
+
+export type ServerName = (typeof SERVER_NAMES)[number]
+
+/** A built-in application server that is switched on. */
+export interface ServerPlace {
+  readonly name: ServerName
+  /** Undefined: it has none of its own, and is reached by its name at those of the other functions. */
+  readonly port: number | undefined
+}
+
+/** All of them, as where there is nobody to switch them on: those with a usual port listen there. */
+export function allServers(
+  usualPorts: Readonly<Partial<Record<ServerName, number>>>,
+): readonly ServerPlace[] {
+  return SERVER_NAMES.map(name => ({ name, port: usualPorts[name] }))
+}
+
 /** How one sprout node stands in its network. */
 export interface SproutOptions {
   /** Domains served here, the default one first. */
@@ -8,6 +27,7 @@ export interface SproutOptions {
   /** Base of the cluster's names: `scscf.<it>`, `icscf.<it>`, `bgcf.<it>`. */
   readonly sproutHostname: string
   readonly ports: { readonly icscf: number; readonly scscf: number; readonly bgcf: number }
+  readonly servers: readonly ServerPlace[]
   /** `reg_max_expires`: upper bound of a binding's lifetime, in seconds. */
   readonly regMaxExpires: number
   /** `nonce_count_supported`: a nonce may be used again with a rising count. */

@@ -13,7 +13,7 @@ let running: RunningSprout
 beforeAll(async () => {
   const { clock } = sender
   running = await startSprout(
-    { ...OPTIONS, ports: { icscf: 0, scscf: 0, bgcf: 0 } },
+    { ...OPTIONS, ports: { icscf: 0, scscf: 0, bgcf: 0 }, servers: [{ name: 'mmtel', port: 0 }] },
     {
       clock,
       log: noLog,
@@ -57,6 +57,24 @@ describe('a request', () => {
     await at('icscf', 'INVITE', 'sip:bob@example.com', 'Route: <sip:scscf.sprout.example.com;lr>')
     await at('icscf', 'INVITE', 'sip:bob@example.com', 'Route: <sip:sprout.example.com;lr;service=scscf>')
     expect(asked).toEqual(Array(2).fill('call sip:bob@example.com'))
+  })
+
+  test('goes to a built-in server by its name here and at home, by `service=` and by its user', async () => {
+    const asked = teach(homestead)
+    const back = 'Route: <sip:odi_0123456789.tr.1.69.eA@127.0.0.1;lr;service=scscf>'
+    const served = 'P-Served-User: <sip:bob@example.com>;sescase=term;regstate=reg'
+    const critical = 'Privacy: session; critical'
+    for (const uri of [
+      'mmtel.sprout.example.com',
+      'MMTEL.example.com',
+      'sprout.example.com;service=mmtel',
+      'mmtel@127.0.0.1',
+    ]) {
+      const route = `Route: <sip:${uri};lr>`
+      const exchange = await at('scscf', 'INVITE', 'sip:bob@example.com', route, back, served, critical)
+      expect(exchange.statuses, uri).toEqual([183, 503])
+    }
+    expect(asked).toEqual([])
   })
 
   test('for a scheme that is not SIP’s: 416', async () => {

@@ -28,6 +28,7 @@ export const OPTIONS: SproutOptions = {
   localHost: '127.0.0.1',
   sproutHostname: 'sprout.example.com',
   ports: { icscf: 5052, scscf: 5054, bgcf: 5053 },
+  servers: [{ name: 'mmtel', port: 5055 }],
   regMaxExpires: 300,
   nonceCountSupported: false,
   enforceUserPhone: false,

@@ -9,6 +9,7 @@ export const CORE_PORTS = {
   icscf: 5052,
   bgcf: 5053,
   scscf: 5054,
+  mmtel: 5055,
   homestead: 8888,
   provisioning: 8889,
   homer: 7888,

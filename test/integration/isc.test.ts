@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApplicationServer } from '../support/application-server.ts'
 import { callAndHangUp, registeredPhone } from '../support/calls.ts'
 import { Core } from '../support/core.ts'
+import { filterCriterion } from '../support/filter-criteria.ts'
 import { Phone } from '../support/phone.ts'
 import { statusOf, valueOf, valuesOf } from '../support/sip-text.ts'
 import { provision, provisionCriteria, subscriber } from '../support/subscribers.ts'
@@ -29,17 +30,6 @@ async function subscriberOf(owner: Core, criteria: readonly string[]): Promise<s
   return user
 }
 
-function ifc(server: string, when: { method?: string; sessionCase?: number; more?: string } = {}): string {
-  const { method = 'INVITE', sessionCase, more = '' } = when
-  const inCase =
-    sessionCase === undefined ? '' : `<SPT><Group>1</Group><SessionCase>${sessionCase}</SessionCase></SPT>`
-  return (
-    `<InitialFilterCriteria><TriggerPoint><ConditionTypeCNF>1</ConditionTypeCNF>` +
-    `<SPT><Group>0</Group><Method>${method}</Method></SPT>${inCase}</TriggerPoint>` +
-    `<ApplicationServer><ServerName>${server}</ServerName>${more}</ApplicationServer></InitialFilterCriteria>`
-  )
-}
-
 const proxying = (): Promise<ApplicationServer> => ApplicationServer.start((request, as) => as.proxy(request))
 
 describe('calls', () => {
@@ -49,9 +39,15 @@ describe('calls', () => {
     await using three = await proxying()
     await using caller = await registeredPhone(
       core,
-      await subscriberWith(ifc(one.uri, { sessionCase: 0 }), ifc(two.uri, { sessionCase: 0 })),
+      await subscriberWith(
+        filterCriterion(one.uri, { sessionCase: 0 }),
+        filterCriterion(two.uri, { sessionCase: 0 }),
+      ),
     )
-    await using callee = await registeredPhone(core, await subscriberWith(ifc(three.uri, { sessionCase: 1 })))
+    await using callee = await registeredPhone(
+      core,
+      await subscriberWith(filterCriterion(three.uri, { sessionCase: 1 })),
+    )
 
     await callAndHangUp(caller, callee)
 
@@ -69,7 +65,7 @@ describe('calls', () => {
     await using broken = await ApplicationServer.start((request, as) => as.reply(request, 500))
     await using caller = await registeredPhone(
       core,
-      await subscriberWith(ifc('sip:127.0.0.1:1;transport=TCP'), ifc(broken.uri)),
+      await subscriberWith(filterCriterion('sip:127.0.0.1:1;transport=TCP'), filterCriterion(broken.uri)),
     )
     await using callee = await registeredPhone(core, await subscriberWith())
     await callAndHangUp(caller, callee)
@@ -78,8 +74,8 @@ describe('calls', () => {
 
   test('go on when a server says nothing, and end when it cannot be done without', async () => {
     await using silent = await ApplicationServer.start(() => undefined)
-    const must = ifc(silent.uri, { more: '<DefaultHandling>1</DefaultHandling>' })
-    await using caller = await registeredPhone(core, await subscriberWith(ifc(silent.uri)))
+    const must = filterCriterion(silent.uri, { more: '<DefaultHandling>1</DefaultHandling>' })
+    await using caller = await registeredPhone(core, await subscriberWith(filterCriterion(silent.uri)))
     await using strict = await registeredPhone(core, await subscriberWith(must))
     await using callee = await registeredPhone(core, await subscriberWith())
 
@@ -100,7 +96,7 @@ describe('calls', () => {
       [refusing, 403],
       [redirecting, 302],
     ] as const) {
-      await using caller = await registeredPhone(core, await subscriberWith(ifc(server.uri)))
+      await using caller = await registeredPhone(core, await subscriberWith(filterCriterion(server.uri)))
       const invite = caller.invite('sip:nobody@ims.test')
       const answer = await caller.response(invite)
       caller.ack(invite, answer)
@@ -116,7 +112,10 @@ describe('calls', () => {
     await using diverted = await proxying()
     await using callee = await registeredPhone(
       core,
-      await subscriberWith(ifc(diverting.uri, { sessionCase: 1 }), ifc(diverted.uri, { sessionCase: 4 })),
+      await subscriberWith(
+        filterCriterion(diverting.uri, { sessionCase: 1 }),
+        filterCriterion(diverted.uri, { sessionCase: 4 }),
+      ),
     )
     await using caller = await registeredPhone(core, await subscriberWith())
 
@@ -133,7 +132,10 @@ describe('calls', () => {
 
   test('pass a server over UDP too', async () => {
     await using as = await ApplicationServer.start((request, server) => server.proxy(request), 'UDP')
-    await using caller = await registeredPhone(core, await subscriberWith(ifc(as.uri, { sessionCase: 0 })))
+    await using caller = await registeredPhone(
+      core,
+      await subscriberWith(filterCriterion(as.uri, { sessionCase: 0 })),
+    )
     await using callee = await registeredPhone(core, await subscriberWith())
     await callAndHangUp(caller, callee)
     expect(valuesOf(await as.request('INVITE'), 'route').join()).toContain(
@@ -150,7 +152,10 @@ describe('calls', () => {
       as.proxy(request, { uri: other.aor })
     })
     await using next = await proxying()
-    await using caller = await registeredPhone(core, await subscriberWith(ifc(forking.uri), ifc(next.uri)))
+    await using caller = await registeredPhone(
+      core,
+      await subscriberWith(filterCriterion(forking.uri), filterCriterion(next.uri)),
+    )
 
     const invite = caller.invite('sip:nobody@ims.test')
     one.reply(await one.request('INVITE'), 180)
@@ -170,7 +175,7 @@ describe('calls', () => {
     await using babbling = await ApplicationServer.start((request, as) => {
       as.write(request, 'SIP/2.0 two hundred OK\r\nVia: ?\r\nContent-Length: -1\r\n\r\n')
     })
-    await using caller = await registeredPhone(core, await subscriberWith(ifc(babbling.uri)))
+    await using caller = await registeredPhone(core, await subscriberWith(filterCriterion(babbling.uri)))
     await using callee = await registeredPhone(core, await subscriberWith())
     await callAndHangUp(caller, callee)
   })
@@ -178,11 +183,14 @@ describe('calls', () => {
   test('of a server in a circle come to an end', async () => {
     const server = await ApplicationServer.start((request, as) => as.proxy(request))
     await using circling = server
-    const users = [await subscriberWith(ifc(server.uri, { sessionCase: 2 })), await subscriberWith()]
+    const users = [
+      await subscriberWith(filterCriterion(server.uri, { sessionCase: 2 })),
+      await subscriberWith(),
+    ]
     await provisionCriteria(
       core.port('provisioning'),
       subscriber(users[1] ?? ''),
-      ifc(server.uri, { sessionCase: 2 }),
+      filterCriterion(server.uri, { sessionCase: 2 }),
     )
     const [a, b] = users.map(user => `sip:${user}@ims.test`)
     circling.behaviour = (request, as) => {
@@ -202,7 +210,7 @@ test('a server makes a new call out of one, at a core that has restarted since: 
   await using one = await ApplicationServer.start(() => undefined)
   await using two = await ApplicationServer.start((request, as) => as.reply(request, 480))
   const before = await Core.start({ dataDir: dir.path })
-  const user = await subscriberOf(before, [ifc(one.uri), ifc(two.uri)])
+  const user = await subscriberOf(before, [filterCriterion(one.uri), filterCriterion(two.uri)])
   const caller = await registeredPhone(before, user)
   caller.invite('sip:nobody@ims.test')
   const invite = await one.request('INVITE')
@@ -237,7 +245,7 @@ describe('third-party registration', () => {
     const more = '<ServiceInfo>gold</ServiceInfo><Extension><IncludeRegisterRequest/></Extension>'
     await using phone = await registeredPhone(
       core,
-      await subscriberWith(ifc(as.uri, { method: 'REGISTER', more })),
+      await subscriberWith(filterCriterion(as.uri, { method: 'REGISTER', more })),
     )
 
     const registered = await as.request('REGISTER')
@@ -256,7 +264,7 @@ describe('third-party registration', () => {
     const more = '<DefaultHandling>1</DefaultHandling>'
     await using phone = await registeredPhone(
       core,
-      await subscriberWith(ifc(as.uri, { method: 'REGISTER', more })),
+      await subscriberWith(filterCriterion(as.uri, { method: 'REGISTER', more })),
     )
     await using caller = await registeredPhone(core, await subscriberWith())
 

@@ -1,5 +1,6 @@
 import type { ChargingAddresses } from '../../../lib/ims/homestead.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
+import { formatServedUser } from '../../../lib/ims/served-user.ts'
 import type { Fork } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { HeaderEdit, Headers } from '../../../lib/sip/headers.ts'
@@ -35,16 +36,10 @@ export function toServer(request: SipRequest, call: ServerCall, core: Core): For
 
   const edit = request.headers.edit()
   edit.prependAll(H.Route, [`<${formatUri(withUriParam(uri, 'lr'))}>`, back])
-  edit.set(H['P-Served-User'], servedUser(token))
+  edit.set(H['P-Served-User'], formatServedUser(token))
   addCharging(edit, request.headers, call, core)
   if (call.inSight) recordRoute(edit, request, 'charge-none', core)
   return { request: request.with(edit.done()), hop: { via: 'uri', uri } }
-}
-
-/** RFC 5502, and RFC 8498 for `orig-cdiv`. */
-function servedUser({ impu, side, registered }: OdiToken): string {
-  if (side === 'cdiv') return `<${impu}>;orig-cdiv`
-  return `<${impu}>;sescase=${side};regstate=${registered ? 'reg' : 'unreg'}`
 }
 
 /** Who is charged with, and by whom, where the edge has begun to charge at all. */

@@ -1,8 +1,6 @@
 import { impuOf, type Impu } from '../../../lib/ims/identity.ts'
+import type { Side } from '../../../lib/ims/served-user.ts'
 import { parseUri } from '../../../lib/sip/uri.ts'
-
-/** On whose behalf, and in which role, servers are visited: `cdiv` for a callee that sends the call elsewhere. */
-export type Side = 'orig' | 'term' | 'cdiv'
 
 /**
  * Where a request stands in the chain of a user's application servers: the original dialog identifier of TS 24.229

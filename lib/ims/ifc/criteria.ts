@@ -13,8 +13,6 @@ export interface CriteriaOptions {
   readonly log: Log
   /** Shared and fallback sets, where an operator has any. */
   readonly sets?: CriteriaSets
-  /** Criteria that count as absent. */
-  readonly leaveOut?: (criterion: FilterCriterion) => boolean
 }
 
 const NONE: readonly FilterCriterion[] = []
@@ -63,8 +61,7 @@ export class Criteria {
     if (known === undefined) {
       const result = parseCriterion(text)
       if (!result.ok) this.#options.log.warn('a filter criterion is left out', { reason: result.message })
-      const useful = result.ok && this.#options.leaveOut?.(result.criterion) !== true
-      known = { criterion: useful ? result.criterion : undefined }
+      known = { criterion: result.ok ? result.criterion : undefined }
       this.#byText.set(text, known)
     }
     return known.criterion
