@@ -24,6 +24,7 @@ import { SystemdUnits } from '../../lib/kit/units.ts'
 import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { NodeProtection } from '../../lib/sip/node.ts'
+import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
@@ -202,6 +203,7 @@ async function homestead(base: Base): Promise<Part> {
     stores: {
       cache: new EmbeddedSubscriberCacheStore(environment),
       provisioning: new EmbeddedProvisioningStore(environment),
+      aka: new EmbeddedAkaStore(environment),
     },
     bind: place.bind,
     port: place.ports.homestead,

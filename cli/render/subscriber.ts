@@ -3,8 +3,11 @@ export interface SubscriberView {
   readonly public_id: string
   readonly private_ids: readonly {
     readonly private_id: string
+    /** Empty: there is none. */
     readonly digest_ha1: string
+    readonly digest_ha1_sha256?: string
     readonly plaintext_password?: string
+    readonly aka?: true
   }[]
   readonly ifc?: string
 }
@@ -13,7 +16,11 @@ export interface SubscriberView {
 export function formatSubscriber({ public_id, private_ids, ifc }: SubscriberView): string {
   const lines = [`Public User ID ${public_id}:`]
   for (const each of private_ids) {
-    lines.push(`  Private User ID ${each.private_id}:`, `    HA1 digest: ${formatDigest(each)}`)
+    lines.push(`  Private User ID ${each.private_id}:`)
+    if (each.digest_ha1 !== '') lines.push(`    HA1 digest: ${formatDigest(each)}`)
+    if (each.digest_ha1_sha256 !== undefined)
+      lines.push(`    HA1 digest (SHA-256): ${each.digest_ha1_sha256}`)
+    if (each.aka === true) lines.push('    USIM: its key is stored')
   }
   if (ifc !== undefined)
     lines.push(
@@ -33,5 +40,6 @@ export function formatSubscriberShort({ public_id, private_ids }: SubscriberView
 
 function formatDigest(each: SubscriberView['private_ids'][number]): string {
   const { digest_ha1, plaintext_password } = each
+  if (digest_ha1 === '') return 'USIM'
   return plaintext_password === undefined ? digest_ha1 : `${digest_ha1} (${plaintext_password})`
 }

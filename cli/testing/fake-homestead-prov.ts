@@ -20,6 +20,8 @@ interface Private {
   ha1: string
   realm: string
   plaintext?: string
+  sha256?: string
+  aka?: unknown
   readonly irs: Set<string>
 }
 
@@ -152,16 +154,21 @@ export class FakeHomesteadProv implements AsyncDisposable {
   #putPrivate(impi: string, body: string): Reply {
     const {
       digest_ha1,
+      digest_ha1_sha256,
       plaintext_password,
+      aka,
       realm = 'home',
     } = JSON.parse(body) as Record<string, string | undefined>
-    if ((digest_ha1 === undefined) === (plaintext_password === undefined)) return { status: 400 }
+    if (aka === undefined && (digest_ha1 === undefined) === (plaintext_password === undefined))
+      return { status: 400 }
     const ha1 = digest_ha1 ?? md5(`${impi}:${realm}:${plaintext_password ?? ''}`)
     const irs = this.privates.get(impi)?.irs ?? new Set<string>()
     this.privates.set(impi, {
       ha1,
       realm,
       irs,
+      ...(digest_ha1_sha256 === undefined ? {} : { sha256: digest_ha1_sha256 }),
+      ...(aka === undefined ? {} : { aka }),
       ...(plaintext_password === undefined ? {} : { plaintext: plaintext_password }),
     })
     return DONE

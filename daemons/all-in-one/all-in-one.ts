@@ -14,6 +14,7 @@ import { Graylist } from '../../lib/kit/graylist.ts'
 import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
 import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
+import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
@@ -132,6 +133,7 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
     stores: {
       cache: new EmbeddedSubscriberCacheStore(environment),
       provisioning: new EmbeddedProvisioningStore(environment),
+      aka: new EmbeddedAkaStore(environment),
     },
     bind: LOOPBACK,
     port: ports.homestead,

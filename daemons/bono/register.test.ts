@@ -59,6 +59,39 @@ describe('a REGISTER on its way to the core', () => {
   })
 })
 
+describe('an AKA challenge on its way to the phone', () => {
+  const CHALLENGE = 'Digest realm="example.com",nonce="UkFORA==",algorithm=AKAv1-MD5,qop="auth"'
+
+  async function shown(...challenges: readonly string[]): Promise<readonly string[]> {
+    const opened = openEdge()
+    opened.sender.farSide = sent =>
+      sent.answer(401, headers => {
+        for (const text of challenges) headers.append(H['WWW-Authenticate'], text)
+      })
+    const exchange = await opened.outside(new TestFlow(), 'REGISTER', 'sip:example.com', [TO, CONTACT])
+    return exchange.final.headers.lines(H['WWW-Authenticate'])
+  }
+
+  test('has lost the keys that were meant for the edge', async () => {
+    const [seen = '', ...more] = await shown(`${CHALLENGE},ck="00112233",IK = "44556677"`)
+
+    expect(more).toEqual([])
+    expect(seen).toContain('nonce="UkFORA=="')
+    expect(seen).not.toMatch(/ck|ik|0011|4455/i)
+  })
+
+  test('goes at all only if it can be read', async () => {
+    expect(await shown(`${CHALLENGE},ck="00112233`)).toEqual([])
+  })
+
+  test('is left as it is without keys, and so is any other', async () => {
+    const plain = ['Digest realm="x",nonce="y",algorithm=SHA-256', 'Digest realm="x",nonce="y",algorithm=MD5']
+
+    expect(await shown(...plain)).toEqual(plain)
+    expect(await shown(CHALLENGE)).toEqual([CHALLENGE])
+  })
+})
+
 describe('what the edge vouches for', () => {
   const CLAIM = 'integrity-protected="tls-yes"'
   const authorization = async (value: string) => {

@@ -13,6 +13,7 @@ import { parseNameAddr } from '../../lib/sip/name-addr.ts'
 import { parseUri } from '../../lib/sip/uri.ts'
 import { parseContact, parseDeltaSeconds } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
+import { withoutAkaKeys } from './aka-keys.ts'
 import { edgeExpiry, type ClientFlow, type FlowTable } from './flows.ts'
 import type { BonoOptions } from './options.ts'
 import { removeClaims, responseForClient } from './trust.ts'
@@ -54,7 +55,8 @@ export async function register(exchange: ServerExchange, edge: RegistrationEdge)
   })
 
   if (outcome.response.status === 200) await noteIdentities(outcome.response, request, client, edge)
-  exchange.respond(responseForClient(outcome.response))
+  const answer = responseForClient(outcome.response)
+  exchange.respond(answer.status === 401 ? withoutAkaKeys(answer) : answer)
 }
 
 function towardsCore(request: SipRequest, client: ClientFlow, edge: RegistrationEdge): SipRequest {

@@ -6,7 +6,8 @@ import { defaultImpi, type Impi, type Impu } from '../../lib/ims/identity.ts'
 import { impuFromText } from '../../lib/ims/subscription-xml.ts'
 import { escapeXml } from '../../lib/ims/xml.ts'
 import type { Subscriber } from '../../lib/store/provisioning-store.ts'
-import { credentialsOf, filterCriteriaFault } from './provisioning-api.ts'
+import { credentialsOf } from './credentials.ts'
+import { filterCriteriaFault } from './provisioning-api.ts'
 import type { Provisioning } from './provisioning.ts'
 import { defaultFilterCriteria } from './subscription-document.ts'
 
@@ -30,7 +31,7 @@ type Entry = { readonly line: number } & (
 
 /**
  * `POST /bulk/subscribers`: many subscribers of the usual shape, as lines of JSON
- * `{public_id, private_id, realm, digest_ha1 | plaintext_password, filter_criteria}`, answered by a line each.
+ * `{public_id, private_id, realm, digest_ha1 | plaintext_password, digest_ha1_sha256, filter_criteria}`, answered by a line each.
  *
  * An addition of ours to the interface. Sending a line again changes nothing; the filter criteria are the default
  * ones if none are given, the private id that of the public one, the realm the home domain.

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { TEST_KEY, TestUsim } from '../../lib/ims/aka/testing.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import type { Impi, Impu } from '../../lib/ims/identity.ts'
 import { millis } from '../../lib/kit/clock.ts'
+import { ha1Of } from '../../lib/sip/digest.ts'
 import { digestHa1 } from './provisioning.ts'
 import { openTestHomestead, provisionUser, SCSCF, type TestHomestead } from './testing.ts'
 
@@ -51,6 +53,101 @@ describe('authentication vectors (4.1)', () => {
     expect(await status('GET', `${AV}/other?impu=${IMPU}`)).toBe(404)
     expect(await status('POST', `${AV}?impu=${IMPU}`)).toBe(405)
   })
+})
+
+describe('vectors for a USIM', () => {
+  const USIM = JSON.stringify({ aka: { k: TEST_KEY.k, opc: TEST_KEY.opc } })
+  const usim = new TestUsim(TEST_KEY)
+
+  interface AkaBody {
+    readonly aka: {
+      challenge: string
+      response: string
+      cryptkey: string
+      integritykey: string
+      version: number
+    }
+  }
+
+  async function vector(suffix = '', more = ''): Promise<AkaBody['aka']> {
+    const reply = await hs.ask('GET', `${AV}${suffix}?impu=${IMPU}${more}`)
+    expect(reply.status).toBe(200)
+    return (JSON.parse(reply.body) as AkaBody).aka
+  }
+
+  beforeEach(async () => {
+    expect((await hs.provision('PUT', '/private/alice%40example.com', USIM)).status).toBe(200)
+    usim.sqn = 0n
+  })
+
+  test('are what the USIM expects, whatever the scheme, and new each time', async () => {
+    for (const [suffix, version] of [
+      ['', 1],
+      ['/aka', 1],
+      ['/aka2', 2],
+    ] as const) {
+      const given = await vector(suffix)
+      const answer = usim.answer(given.challenge)
+
+      expect(answer).toMatchObject({ kind: 'answer', res: Buffer.from(given.response, 'hex') })
+      expect(answer).toMatchObject({
+        ck: Buffer.from(given.cryptkey, 'hex'),
+        ik: Buffer.from(given.integritykey, 'hex'),
+      })
+      expect(given.version).toBe(version)
+    }
+    expect(await status('GET', `${AV}/digest?impu=${IMPU}`)).toBe(404)
+  })
+
+  test('get into step with a USIM that says where it stands', async () => {
+    usim.sqn = 1n << 40n
+    const { challenge } = await vector()
+    const answer = usim.answer(challenge)
+    if (answer.kind !== 'out-of-step') throw new Error(answer.kind)
+    const rand = Buffer.from(challenge, 'base64').subarray(0, 16)
+    const resync = Buffer.concat([rand, Buffer.from(answer.auts, 'base64')]).toString('base64')
+
+    const next = await vector('/aka', `&resync-auth=${encodeURIComponent(resync)}`)
+
+    expect(usim.answer(next.challenge).kind).toBe('answer')
+  })
+
+  test('do not follow who only says to be the USIM', async () => {
+    const forged = Buffer.alloc(30, 1).toString('base64')
+
+    expect(await status('GET', `${AV}/aka?impu=${IMPU}&resync-auth=${encodeURIComponent(forged)}`)).toBe(403)
+    expect(await status('GET', `${AV}/aka?impu=${IMPU}&resync-auth=AAAA`)).toBe(403)
+    expect(usim.answer((await vector()).challenge).kind).toBe('answer')
+  })
+
+  test('are no more once there is a password instead', async () => {
+    await hs.provision('PUT', '/private/alice%40example.com', '{"plaintext_password":"s3cret"}')
+
+    expect((await hs.ask('GET', `${AV}?impu=${IMPU}`)).body).toContain(HA1)
+  })
+
+  test('and a digest may both be had', async () => {
+    const both = JSON.stringify({ plaintext_password: 's3cret', aka: { k: TEST_KEY.k, opc: TEST_KEY.opc } })
+    await hs.provision('PUT', '/private/alice%40example.com', both)
+
+    expect((await hs.ask('GET', `${AV}/digest?impu=${IMPU}`)).body).toContain(HA1)
+    expect((await vector()).version).toBe(1)
+  })
+})
+
+test('a SHA-256 digest is given beside that of MD5', async () => {
+  const ha1 = ha1Of(IMPI, 'example.com', 's3cret', 'SHA-256')
+  const body = JSON.stringify({ plaintext_password: 's3cret', digest_ha1_sha256: ha1 })
+  await hs.provision('PUT', '/private/alice%40example.com', body)
+
+  expect(JSON.parse((await hs.ask('GET', `${AV}?impu=${IMPU}`)).body)).toEqual({
+    digest: { ha1: HA1, realm: 'example.com', qop: 'auth', ha1_sha256: ha1 },
+  })
+  const client = new HttpHomestead({ origin: `http://127.0.0.1:${hs.port}`, timeout: millis(5000) })
+  expect(await client.authVector({ impi: IMPI, impu: IMPU })).toEqual(
+    await hs.homestead.authVector({ impi: IMPI, impu: IMPU }),
+  )
+  await client.close()
 })
 
 test('the registration status is the one S-CSCF there is, without a look at the user (4.2)', async () => {

@@ -122,7 +122,8 @@ function schemeOf(suffix: string | undefined): AuthVectorQuery['scheme'] | 'unkn
 
 function vectorBody(vector: AuthVector): unknown {
   if (vector.kind === 'digest') {
-    return { digest: { ha1: vector.ha1, realm: vector.realm, qop: vector.qop } }
+    const { ha1, realm, qop, sha256Ha1 } = vector
+    return { digest: { ha1, realm, qop, ha1_sha256: sha256Ha1 } }
   }
   const { challenge, response, cryptKey, integrityKey, version } = vector
   return { aka: { challenge, response, cryptkey: cryptKey, integritykey: integrityKey, version } }

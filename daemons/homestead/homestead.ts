@@ -4,8 +4,10 @@ import type { ChargingAddresses, Homestead } from '../../lib/ims/homestead.ts'
 import type { Admission } from '../../lib/overload/admission.ts'
 import { seconds, type Clock, type Duration } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
+import type { AkaStore } from '../../lib/store/aka-store.ts'
 import type { ProvisioningStore } from '../../lib/store/provisioning-store.ts'
 import type { SubscriberCacheStore } from '../../lib/store/subscriber-cache-store.ts'
+import { AuthenticationCentre } from './authentication-centre.ts'
 import { addBulkRoutes } from './bulk-api.ts'
 import { addHomesteadRoutes } from './homestead-api.ts'
 import { LocalHomestead } from './local-homestead.ts'
@@ -17,7 +19,11 @@ export interface HomesteadOptions {
   readonly clock: Clock
   readonly log: Log
   /** Opened by the caller, who also closes them. */
-  readonly stores: { readonly cache: SubscriberCacheStore; readonly provisioning: ProvisioningStore }
+  readonly stores: {
+    readonly cache: SubscriberCacheStore
+    readonly provisioning: ProvisioningStore
+    readonly aka: AkaStore
+  }
   readonly bind: string
   /** 8888; 0 takes a free one. */
   readonly port: number
@@ -53,10 +59,18 @@ export interface RunningHomestead {
  */
 export async function startHomestead(options: HomesteadOptions): Promise<RunningHomestead> {
   const { clock, log, stores, homeDomain, scscfUri } = options
-  const homestead = new LocalHomestead({ cache: stores.cache, log, scscfUri, homeDomain })
+  const authenticationCentre = new AuthenticationCentre(stores.aka)
+  const homestead = new LocalHomestead({
+    cache: stores.cache,
+    authenticationCentre,
+    log,
+    scscfUri,
+    homeDomain,
+  })
   const provisioning = new Provisioning({
     store: stores.provisioning,
     cache: stores.cache,
+    aka: stores.aka,
     charging: options.charging ?? { ccf: [], ecf: [] },
   })
 

@@ -13,10 +13,12 @@ import type {
 import type { Impu } from '../../lib/ims/identity.ts'
 import { identitiesOf, parseImsSubscription } from '../../lib/ims/subscription-xml.ts'
 import type { Log } from '../../lib/kit/log.ts'
+import type { AuthenticationCentre } from './authentication-centre.ts'
 import type { CachedSubscription, SubscriberCacheStore } from '../../lib/store/subscriber-cache-store.ts'
 
 export interface LocalHomesteadOptions {
   readonly cache: SubscriberCacheStore
+  readonly authenticationCentre: AuthenticationCentre
   readonly log: Log
   /** What every identity is served by: `scscf_uri`. */
   readonly scscfUri: string
@@ -50,14 +52,17 @@ export class LocalHomestead implements Homestead {
     return (await this.#cache.getSubscription(impu)) === undefined ? UNKNOWN : this.#served()
   }
 
-  async authVector({ impi, impu }: AuthVectorQuery): Promise<Answer<AuthVector>> {
+  /** Who has a USIM is asked by it, unless digest is asked for; who has none gets digest whatever is asked for. */
+  async authVector({ impi, impu, scheme, resync }: AuthVectorQuery): Promise<Answer<AuthVector>> {
     const user = await this.#cache.getPrivate(impi)
-    if (user?.digest === undefined || !user.impus.includes(impu)) return UNKNOWN
-    const { ha1, realm, qop } = user.digest
-    return {
-      ok: true,
-      value: { kind: 'digest', ha1, realm: realm === '' ? this.#options.homeDomain : realm, qop },
-    }
+    if (user === undefined || !user.impus.includes(impu)) return UNKNOWN
+    if (user.hasUsim === true && scheme !== 'digest')
+      return this.#options.authenticationCentre.vector(impi, scheme === 'aka2' ? 2 : 1, resync)
+    if (user.digest === undefined) return UNKNOWN
+    const { ha1, realm, qop, sha256Ha1 } = user.digest
+    const ownRealm = realm === '' ? this.#options.homeDomain : realm
+    const vector = { kind: 'digest', ha1, realm: ownRealm, qop } as const
+    return { ok: true, value: sha256Ha1 === undefined ? vector : { ...vector, sha256Ha1 } }
   }
 
   async readRegistrationData(impu: Impu): Promise<Answer<RegistrationData>> {

@@ -11,8 +11,9 @@ import type { HttpServer } from '../../lib/http/server.ts'
 import type { Impi, Impu } from '../../lib/ims/identity.ts'
 import { impuFromText } from '../../lib/ims/subscription-xml.ts'
 import { childNamed, formatPlain, parseXml, textOf } from '../../lib/ims/xml.ts'
-import type { Credentials, IrsId, ProfileId, StoredProfile } from '../../lib/store/provisioning-store.ts'
-import { digestHa1, type Outcome, type Provisioning } from './provisioning.ts'
+import type { IrsId, ProfileId, StoredProfile } from '../../lib/store/provisioning-store.ts'
+import { readCredentials } from './credentials.ts'
+import type { Outcome, Provisioning } from './provisioning.ts'
 
 const NOT_EMPTY = refuse(400, 'Body not empty')
 
@@ -34,13 +35,20 @@ function addPrivateRoutes(server: HttpServer, provisioning: Provisioning, homeDo
     GET: async request => {
       const user = await store.getPrivate(impiOf(request))
       if (user === undefined) return empty(404)
-      const { ha1, realm, plaintextPassword } = user
-      return json({ digest_ha1: ha1, realm, plaintext_password: plaintextPassword })
+      const { ha1, sha256Ha1, realm, plaintextPassword, hasUsim } = user
+      return json({
+        digest_ha1: ha1,
+        digest_ha1_sha256: sha256Ha1,
+        realm,
+        plaintext_password: plaintextPassword,
+        // A key of a USIM is never read back.
+        aka: hasUsim,
+      })
     },
     PUT: async request => {
-      const credentials = readCredentials(request.body, impiOf(request), homeDomain)
-      if (typeof credentials === 'string') return refuse(400, credentials)
-      await provisioning.putPrivate(impiOf(request), credentials)
+      const given = readCredentials(request.body, impiOf(request), homeDomain)
+      if (typeof given === 'string') return refuse(400, given)
+      await provisioning.putPrivate(impiOf(request), given.credentials, given.usim)
       return empty(200)
     },
     DELETE: async request => empty((await provisioning.removePrivate(impiOf(request))) ? 200 : 204),
@@ -177,33 +185,6 @@ async function impusOfIrs({ store }: Provisioning, irs: IrsId): Promise<Impu[]> 
   const profiles = (await store.getIrs(irs))?.profiles ?? []
   const stored = await Promise.all(profiles.map(profile => store.getProfile(profile)))
   return stored.flatMap(profile => profile?.impus ?? [])
-}
-
-/** Exactly one of `digest_ha1` and `plaintext_password`, and a realm if it is not the home domain. */
-export function readCredentials(body: string, impi: Impi, homeDomain: string): Credentials | string {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch {
-    return 'Body is not JSON'
-  }
-  return credentialsOf(value, impi, homeDomain)
-}
-
-export function credentialsOf(value: unknown, impi: Impi, homeDomain: string): Credentials | string {
-  if (typeof value !== 'object' || value === null) return 'Body is not a JSON object'
-  const {
-    digest_ha1: ha1,
-    plaintext_password: password,
-    realm = homeDomain,
-  } = value as Record<string, unknown>
-  if (typeof realm !== 'string') return 'realm is not a string'
-  if ((ha1 === undefined) === (password === undefined))
-    return 'exactly one of digest_ha1 and plaintext_password is needed'
-  if (typeof ha1 === 'string' && ha1 !== '') return { ha1, realm }
-  if (typeof password !== 'string' || password === '')
-    return 'digest_ha1 or plaintext_password is not a string'
-  return { ha1: digestHa1(impi, realm, password), realm, plaintextPassword: password }
 }
 
 /** A `PublicIdentity` element, kept as it is but for its namespaces. */

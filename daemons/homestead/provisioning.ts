@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { ChargingAddresses } from '../../lib/ims/homestead.ts'
 import type { Impi, Impu } from '../../lib/ims/identity.ts'
 import { KeyedLock } from '../../lib/kit/keyed-lock.ts'
+import type { AkaKey, AkaStore, Sqn } from '../../lib/store/aka-store.ts'
 import type {
   Credentials,
   IrsId,
@@ -16,8 +17,15 @@ import { subscriptionDocument, type ProfileParts } from './subscription-document
 export interface ProvisioningOptions {
   readonly store: ProvisioningStore
   readonly cache: SubscriberCacheStore
+  readonly aka: AkaStore
   /** Charging addresses that every subscriber gets: `cdf_identity`. */
   readonly charging: ChargingAddresses
+}
+
+/** What is written into a USIM, and the last sequence number that it has seen, where that is known. */
+export interface Usim {
+  readonly key: AkaKey
+  readonly sqn?: Sqn
 }
 
 /** `elsewhere`: it exists, but not in what was named around it. */
@@ -35,25 +43,33 @@ const QOP = 'auth'
 export class Provisioning {
   readonly store: ProvisioningStore
   readonly #cache: SubscriberCacheStore
+  readonly #aka: AkaStore
   readonly #charging: ChargingAddresses
   readonly #lock = new KeyedLock()
 
   constructor(options: ProvisioningOptions) {
     this.store = options.store
     this.#cache = options.cache
+    this.#aka = options.aka
     this.#charging = options.charging
   }
 
-  async putPrivate(impi: Impi, credentials: Credentials): Promise<void> {
+  /** Replaces all that a private identity proves itself by. */
+  async putPrivate(impi: Impi, given: Omit<Credentials, 'hasUsim'>, usim?: Usim): Promise<void> {
+    const credentials: Credentials = usim === undefined ? given : { ...given, hasUsim: true }
     await this.#lock.run([impi], async () => {
-      await Promise.all([this.store.putPrivate(impi, credentials), this.#putDigest(impi, credentials)])
+      await Promise.all([
+        usim === undefined ? this.#aka.remove(impi) : this.#aka.put(impi, usim.key, usim.sqn),
+        this.store.putPrivate(impi, credentials),
+        this.#putAuthentication(impi, credentials),
+      ])
     })
   }
 
   async removePrivate(impi: Impi): Promise<boolean> {
     return this.#lock.run([impi], async () => {
       const removed = await this.store.removePrivate(impi)
-      await this.#cache.removePrivate(impi)
+      await Promise.all([this.#cache.removePrivate(impi), this.#aka.remove(impi)])
       return removed
     })
   }
@@ -62,7 +78,7 @@ export class Provisioning {
     return this.#lock.run([impi, irs], async () => {
       if (!(await this.store.associate(impi, irs))) return false
       const user = await this.store.getPrivate(impi)
-      if (user !== undefined) await this.#putDigest(impi, user)
+      if (user !== undefined) await this.#putAuthentication(impi, user)
       await this.#push(irs)
       return true
     })
@@ -144,7 +160,8 @@ export class Provisioning {
     const outcome = await this.#lock.run([impi, impu], async () => {
       const stored = await this.store.putSubscriber(subscriber)
       if (stored.result === 'created') await this.#pushNew(subscriber)
-      else if (stored.result === 'updated') await this.#putDigest(impi, subscriber)
+      else if (stored.result === 'updated')
+        await Promise.all([this.#aka.remove(impi), this.#putAuthentication(impi, subscriber)])
       return stored
     })
     if (outcome.result === 'conflict' || outcome.result === 'created') return outcome.result
@@ -195,19 +212,24 @@ export class Provisioning {
     const document = subscriptionDocument([{ identities: [identityXml], filterCriteria }])
     await Promise.all([
       this.#cache.putSubscription([impu], document, this.#charging),
-      this.#putDigest(impi, credentials),
+      this.#putAuthentication(impi, credentials),
       this.#cache.linkImpus(impi, [impu], []),
     ])
   }
 
-  async #isCached({ impi, impu, ha1, realm }: Subscriber): Promise<boolean> {
+  async #isCached({ impi, impu, ha1, sha256Ha1, realm }: Subscriber): Promise<boolean> {
     const digest = (await this.#cache.getPrivate(impi))?.digest
+    if (digest?.sha256Ha1 !== sha256Ha1) return false
     const row = await this.#cache.getSubscription(impu)
-    return row !== undefined && digest?.ha1 === ha1 && digest.realm === realm
+    return row !== undefined && digest?.ha1 === ha1 && digest?.realm === realm
   }
 
-  async #putDigest(impi: Impi, { ha1, realm }: Credentials): Promise<void> {
-    await this.#cache.putDigest(impi, { ha1, realm, qop: QOP })
+  async #putAuthentication(impi: Impi, { ha1, sha256Ha1, realm, hasUsim }: Credentials): Promise<void> {
+    const more = sha256Ha1 === undefined ? {} : { sha256Ha1 }
+    await this.#cache.putAuthentication(impi, {
+      ...(ha1 === undefined ? {} : { digest: { ha1, realm, qop: QOP, ...more } }),
+      ...(hasUsim === undefined ? {} : { hasUsim }),
+    })
   }
 
   async #forget(impus: readonly Impu[], impis: readonly Impi[]): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { encodePathPart } from '../../lib/http/message.ts'
 import { TestClock } from '../../lib/kit/clock.ts'
 import { noLog } from '../../lib/kit/log.ts'
+import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { openEmbedded } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
 import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
@@ -38,7 +39,11 @@ export async function openTestHomestead(options: Partial<HomesteadOptions> = {})
   const running = await startHomestead({
     clock,
     log: noLog,
-    stores: { cache, provisioning: new EmbeddedProvisioningStore(environment) },
+    stores: {
+      cache,
+      provisioning: new EmbeddedProvisioningStore(environment),
+      aka: new EmbeddedAkaStore(environment),
+    },
     bind: '127.0.0.1',
     port: 0,
     provisioningPort: 0,

@@ -132,9 +132,10 @@ function readAuthVector(body: string): AuthVector | undefined {
   const object = readObject(body)
   const { digest, aka } = object ?? {}
   if (isRecord(digest)) {
-    const { ha1, realm, qop } = digest
+    const { ha1, ha1_sha256: sha256Ha1, realm, qop } = digest
     if (typeof ha1 !== 'string' || typeof realm !== 'string') return undefined
-    return { kind: 'digest', ha1, realm, qop: typeof qop === 'string' ? qop : 'auth' }
+    const more = typeof sha256Ha1 === 'string' ? { sha256Ha1 } : {}
+    return { kind: 'digest', ha1, realm, qop: typeof qop === 'string' ? qop : 'auth', ...more }
   }
   if (!isRecord(aka)) return undefined
   const { challenge, response, cryptkey, integritykey, version } = aka

@@ -57,7 +57,15 @@ export interface AuthVectorQuery {
 }
 
 export type AuthVector =
-  | { readonly kind: 'digest'; readonly realm: string; readonly qop: string; readonly ha1: string }
+  | {
+      readonly kind: 'digest'
+      readonly realm: string
+      readonly qop: string
+      /** By MD5. */
+      readonly ha1: string
+      /** By SHA-256, where the phone may also be challenged by that (RFC 8760). */
+      readonly sha256Ha1?: string
+    }
   | {
       readonly kind: 'aka'
       readonly version: 1 | 2

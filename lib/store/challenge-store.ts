@@ -10,8 +10,9 @@ export interface Challenge {
   readonly impu: string
   readonly scscfUri: string
   readonly secret:
-    | { readonly kind: 'digest'; readonly ha1: string }
-    | { readonly kind: 'aka'; readonly version: 1 | 2; readonly response: string }
+    | { readonly kind: 'digest'; readonly ha1: string; readonly sha256Ha1?: string }
+    /** The password in hexadecimal digits, since for version 1 it is octets and no text (RFC 3310 §3.3). */
+    | { readonly kind: 'aka'; readonly version: 1 | 2; readonly password: string }
 }
 
 /**

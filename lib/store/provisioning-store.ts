@@ -6,10 +6,14 @@ export type IrsId = string & { readonly __brand: 'IrsId' }
 export type ProfileId = string & { readonly __brand: 'ProfileId' }
 
 export interface Credentials {
-  /** Lower-case hex MD5 of `impi:realm:password`. */
-  readonly ha1: string
+  /** Lower-case hex MD5 of `impi:realm:password`; absent for who has a USIM instead of a password. */
+  readonly ha1?: string
+  /** The same by SHA-256, for phones that know RFC 8760. */
+  readonly sha256Ha1?: string
   readonly realm: string
   readonly plaintextPassword?: string
+  /** The AkaStore has the key of a USIM. */
+  readonly hasUsim?: true
 }
 
 export interface PrivateUser extends Credentials {

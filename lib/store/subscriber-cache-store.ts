@@ -15,10 +15,18 @@ export interface CachedDigest {
   readonly ha1: string
   readonly realm: string
   readonly qop: string
+  /** Also challenged by SHA-256 (RFC 8760). */
+  readonly sha256Ha1?: string
 }
 
-export interface CachedPrivateUser {
+/** How a private identity proves itself. */
+export interface CachedAuthentication {
   readonly digest?: CachedDigest
+  /** By a USIM, whose key is in the AkaStore. */
+  readonly hasUsim?: true
+}
+
+export interface CachedPrivateUser extends CachedAuthentication {
   readonly impus: readonly Impu[]
 }
 
@@ -37,7 +45,8 @@ export interface SubscriberCacheStore {
   removeSubscriptions(impus: readonly Impu[]): Promise<void>
 
   getPrivate(impi: Impi): Promise<CachedPrivateUser | undefined>
-  putDigest(impi: Impi, digest: CachedDigest): Promise<void>
+  /** Replaces how it proves itself; the public identities stay. */
+  putAuthentication(impi: Impi, authentication: CachedAuthentication): Promise<void>
   /** Lets a private identity use public ones, and no longer use others. */
   linkImpus(impi: Impi, add: readonly Impu[], remove: readonly Impu[]): Promise<void>
   removePrivate(impi: Impi): Promise<void>

@@ -1,14 +1,8 @@
 import { Flags } from '@oclif/core'
 import type { Outcome } from '../../render/report.ts'
-import {
-  connectionFlags,
-  keepGoingFlag,
-  passwordArgs,
-  passwordFlags,
-  passwordOf,
-  subscriberArgs,
-} from './arguments.ts'
+import { connectionFlags, keepGoingFlag, passwordArgs, subscriberArgs } from './arguments.ts'
 import { UserRangeCommand } from './command.ts'
+import { secretFlags, secretsOf } from './secrets.ts'
 
 export default class UserCreate extends UserRangeCommand {
   static override summary = 'Create subscribers.'
@@ -18,12 +12,13 @@ For thousands of subscribers "cw user import" is quicker.`
   static override examples = [
     '<%= config.bin %> user create 6505550001 ims.test s3cret',
     'echo s3cret | <%= config.bin %> user create 6505550000..6505550099 ims.test -',
+    '<%= config.bin %> user create 6505550002 ims.test --aka-k - --aka-opc - < usim.txt',
   ]
   static override args = { ...subscriberArgs, ...passwordArgs }
   static override flags = {
     'keep-going': keepGoingFlag,
     'if-missing': Flags.boolean({ summary: 'Pass over numbers that exist.' }),
-    ...passwordFlags,
+    ...secretFlags,
     ifc: Flags.file({
       summary: 'XML file with the filter criteria; ${DOMAIN} and ${PREFIX} in it are filled in.',
       helpValue: 'FILE',
@@ -45,9 +40,9 @@ For thousands of subscribers "cw user import" is quicker.`
         flags.ifc === undefined
           ? EMPTY_IFC
           : await readIfc(flags.ifc, { domain: request.domain, prefix: flags.prefix })
-      const password = await passwordOf({ argument: args.password, flag: flags.password }, this.interactive)
+      const secrets = await secretsOf(flags, args.password, this.interactive)
       const skipExisting = flags['if-missing'] || flags['keep-going']
-      return createUsers({ ...request, password, plaintext: flags.plaintext, ifc, skipExisting })
+      return createUsers({ ...request, ...secrets, ifc, skipExisting })
     })
     const subscribers = this.entriesOf(report, outcome => outcome)
     const count = (outcome: string): number => subscribers.filter(each => each.outcome === outcome).length

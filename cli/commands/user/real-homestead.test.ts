@@ -6,6 +6,7 @@ import { startHomestead, type RunningHomestead } from '../../../daemons/homestea
 import { TimerWheel } from '../../../lib/kit/clock.ts'
 import { noLog } from '../../../lib/kit/log.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../../lib/store/embedded/environment.ts'
+import { EmbeddedAkaStore } from '../../../lib/store/embedded/aka.ts'
 import { EmbeddedProvisioningStore } from '../../../lib/store/embedded/provisioning.ts'
 import { EmbeddedSubscriberCacheStore } from '../../../lib/store/embedded/subscriber-cache.ts'
 import { cw as run, type CwRun } from '../../testing/run-cw.ts'
@@ -22,6 +23,7 @@ beforeAll(async () => {
     log: noLog,
     stores: {
       cache: new EmbeddedSubscriberCacheStore(environment),
+      aka: new EmbeddedAkaStore(environment),
       provisioning: new EmbeddedProvisioningStore(environment),
     },
     bind: '127.0.0.1',

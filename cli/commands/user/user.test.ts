@@ -7,6 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeHomesteadProv } from '../../testing/fake-homestead-prov.ts'
 import { cw as run, type CwRun } from '../../testing/run-cw.ts'
 
+/** TS 35.208 §4.3, set 1. */
+const [K, OPC] = ['465b5ce8b199b49faa5f0a2ee238a6bc', 'cd63cb71954a9f4e48a5994e37a02baf']
+
 let prov: FakeHomesteadProv
 
 beforeEach(async () => {
@@ -38,6 +41,37 @@ describe('cw user create', () => {
   test('with --plaintext stores the password too', async () => {
     await cw('create', '1', 'ims.test', 's3cret', '--plaintext')
     expect(prov.privates.get('1@ims.test')).toMatchObject({ plaintext: 's3cret', ha1: ha1('1', 's3cret') })
+  })
+
+  test('with --sha256 stores that digest too', async () => {
+    await cw('create', '1', 'ims.test', 's3cret', '--sha256')
+    const sha256 = createHash('sha256').update('1@ims.test:ims.test:s3cret').digest('hex')
+    expect(prov.privates.get('1@ims.test')).toMatchObject({ sha256, ha1: ha1('1', 's3cret') })
+  })
+
+  test('with a USIM needs no password, and may have one', async () => {
+    const usim = ['--aka-k', K, '--aka-opc', OPC]
+    expect((await cw('create', '1', 'ims.test', ...usim, '--aka-amf', 'b9b9')).exit).toBe(0)
+    expect((await cw('create', '2', 'ims.test', 's3cret', ...usim)).exit).toBe(0)
+    expect(prov.privates.get('1@ims.test')?.aka).toEqual({ k: K, opc: OPC, amf: 'b9b9' })
+    expect(prov.privates.get('2@ims.test')).toMatchObject({
+      ha1: ha1('2', 's3cret'),
+      aka: { k: K, opc: OPC, amf: '8000' },
+    })
+  })
+
+  test.each([
+    [['--aka-k', K.slice(1), '--aka-opc', OPC], '--aka-k is not 32 hexadecimal digits'],
+    [['--aka-k', K, '--aka-opc', `${OPC}0`], '--aka-opc is not 32'],
+    [['--aka-k', K, '--aka-opc', OPC, '--aka-amf', '80'], '--aka-amf is not 4'],
+    [['--aka-k', K], '--aka-opc is missing'],
+    [['--aka-opc', OPC], '--aka-k is missing'],
+    [['--aka-k', '-', '--aka-opc', OPC, '--password', '-'], 'standard input is to give both'],
+  ])('with half a USIM, %j, creates nothing', async (flags, why) => {
+    const { exit, stderr } = await cw('create', '1', 'ims.test', ...flags)
+    expect(exit).toBe(2)
+    expect(stderr).toContain(why)
+    expect(prov.requests).toEqual([])
   })
 
   test('takes ranges and lists, and reports in the order of the numbers', async () => {

@@ -8,14 +8,23 @@ export interface ProvisioningAddress {
 
 /** What homestead-prov stores for a private id. */
 export interface Credentials {
+  /** Empty for who has no password but a USIM. */
   readonly digest_ha1: string
+  readonly digest_ha1_sha256?: string
   readonly realm: string
   readonly plaintext_password?: string
+  /** There is a key of a USIM, which is never read back. */
+  readonly aka?: true
 }
 
-export type NewCredentials =
-  | { readonly digest_ha1: string; readonly realm: string }
-  | { readonly plaintext_password: string; readonly realm: string }
+/** A digest or a password, a USIM, or both. */
+export interface NewCredentials {
+  readonly digest_ha1?: string
+  readonly digest_ha1_sha256?: string
+  readonly plaintext_password?: string
+  readonly aka?: { readonly k: string; readonly opc: string; readonly amf: string }
+  readonly realm: string
+}
 
 /** A subscriber as the bulk interface takes it: everything else gets its usual shape. */
 export type BulkSubscriber = NewCredentials & { readonly public_id: string; readonly private_id: string }
@@ -293,11 +302,13 @@ function whyUnreachable(error: unknown): string {
 }
 
 function parseCredentials(body: unknown): Credentials {
-  const { digest_ha1, realm, plaintext_password } = isRecord(body) ? body : {}
+  const { digest_ha1, digest_ha1_sha256, realm, plaintext_password, aka } = isRecord(body) ? body : {}
   return {
     digest_ha1: typeof digest_ha1 === 'string' ? digest_ha1 : '',
     realm: typeof realm === 'string' ? realm : '',
+    ...(typeof digest_ha1_sha256 === 'string' ? { digest_ha1_sha256 } : {}),
     ...(typeof plaintext_password === 'string' && plaintext_password !== '' ? { plaintext_password } : {}),
+    ...(aka === true ? { aka } : {}),
   }
 }
 

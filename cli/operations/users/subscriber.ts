@@ -17,10 +17,24 @@ export interface Subscriber {
   readonly ifc?: string
 }
 
-export interface NewSubscriber {
-  readonly password: string
+/** What the maker of a USIM gives with it, in hexadecimal digits. */
+export interface UsimSecrets {
+  readonly k: string
+  readonly opc: string
+  readonly amf: string
+}
+
+/** By what a subscriber proves itself: a password, a USIM, or both. */
+export interface Secrets {
+  readonly password?: string
   /** Store the password itself beside its digest. */
   readonly plaintext: boolean
+  /** Store its SHA-256 digest too, so that phones may answer by that (RFC 8760). */
+  readonly sha256?: boolean
+  readonly usim?: UsimSecrets
+}
+
+export interface NewSubscriber extends Secrets {
   /** Filter criteria, a `<ServiceProfile>` document. */
   readonly ifc: string
 }
@@ -34,11 +48,19 @@ export function subscriberName(number: string, domain: string): SubscriberName {
 /** Without `plaintext` the password does not leave this process: only HA1 = MD5(impi:realm:password) does. */
 export function credentialsOf(
   name: Pick<SubscriberName, 'impi' | 'domain'>,
-  { password, plaintext }: Pick<NewSubscriber, 'password' | 'plaintext'>,
+  { password, plaintext, sha256 = false, usim }: Secrets,
 ): NewCredentials {
   const realm = name.domain
-  if (plaintext) return { plaintext_password: password, realm }
-  return { digest_ha1: createHash('md5').update(`${name.impi}:${realm}:${password}`).digest('hex'), realm }
+  const aka = usim === undefined ? {} : { aka: usim }
+  if (password === undefined) return { ...aka, realm }
+  const ha1 = (algorithm: string): string =>
+    createHash(algorithm).update(`${name.impi}:${realm}:${password}`).digest('hex')
+  return {
+    ...(plaintext ? { plaintext_password: password } : { digest_ha1: ha1('md5') }),
+    ...(sha256 ? { digest_ha1_sha256: ha1('sha256') } : {}),
+    ...aka,
+    realm,
+  }
 }
 
 /**
@@ -93,11 +115,11 @@ async function undone(
   })
 }
 
-/** Sets a new password. @returns 'unknown' if there is no such private id. */
+/** Replaces the secrets. @returns 'unknown' if there is no such private id. */
 export async function updateSubscriber(
   client: ProvisioningClient,
   name: SubscriberName,
-  wanted: Pick<NewSubscriber, 'password' | 'plaintext'>,
+  wanted: Secrets,
 ): Promise<'updated' | 'unknown'> {
   if ((await client.credentials(name.impi)) === undefined) return 'unknown'
   await client.putCredentials(name.impi, credentialsOf(name, wanted))

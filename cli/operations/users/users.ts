@@ -6,6 +6,7 @@ import {
   readSubscriber,
   updateSubscriber,
   type NewSubscriber,
+  type Secrets,
   type Subscriber,
   type SubscriberName,
 } from './subscriber.ts'
@@ -21,10 +22,8 @@ export function createUsers(
   })
 }
 
-/** Sets a new password, and reads back what is stored then. */
-export function updateUsers(
-  request: RangeRequest & Pick<NewSubscriber, 'password' | 'plaintext'>,
-): Promise<RangeReport<Subscriber>> {
+/** Replaces the secrets, and reads back what is stored then. */
+export function updateUsers(request: RangeRequest & Secrets): Promise<RangeReport<Subscriber>> {
   return overRange(request, async (client, name) => {
     const outcome = await updateSubscriber(client, name, request)
     const stored =

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { seconds } from '../../../lib/kit/clock.ts'
 import { authParam, parseCredentials, type Credentials } from '../../../lib/sip/credentials.ts'
-import { digestResponse, ha1Of } from '../../../lib/sip/digest.ts'
+import { digestAlgorithm, digestResponse, ha1Of } from '../../../lib/sip/digest.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { TestExchange } from '../../../lib/ims/testing.ts'
 import { openCore, registrationData, type TestCore } from '../testing.ts'
@@ -56,9 +56,20 @@ async function freshNonce(): Promise<string> {
 }
 
 function answerTo(nonce: string, nc = '00000001', ha1 = HA1, realm = 'example.com'): string {
+  return answerBy(undefined, nonce, ha1, nc, realm)
+}
+
+/** @param named what the phone says it has computed with */
+function answerBy(
+  named: string | undefined,
+  nonce: string,
+  ha1: string,
+  nc = '00000001',
+  realm = 'example.com',
+): string {
   const uri = 'sip:example.com'
   const input = {
-    algorithm: 'MD5',
+    algorithm: digestAlgorithm(named) ?? 'SHA-256',
     ha1,
     method: 'REGISTER',
     uri,
@@ -70,7 +81,7 @@ function answerTo(nonce: string, nc = '00000001', ha1 = HA1, realm = 'example.co
   } as const
   return (
     `Authorization: Digest username="${IMPI}",realm="${realm}",nonce="${nonce}",uri="${uri}",qop=auth,` +
-    `cnonce="c",nc=${nc},response="${digestResponse(input)}"`
+    `cnonce="c",nc=${nc},${named === undefined ? '' : `algorithm=${named},`}response="${digestResponse(input)}"`
   )
 }
 
@@ -217,6 +228,54 @@ describe('a nonce used again', () => {
     opened.sender.clock.advance(seconds(10))
     expect(staleIn(await register(answerTo(nonce, '00000005')))).toBe('TRUE')
   })
+})
+
+describe('a user with a SHA-256 digest too (RFC 8760)', () => {
+  const SHA256 = ha1Of(IMPI, 'example.com', 'secret', 'SHA-256')
+
+  beforeEach(() => {
+    const vector = { kind: 'digest', realm: 'example.com', qop: 'auth', ha1: HA1, sha256Ha1: SHA256 } as const
+    opened.homestead.vector = { ok: true, value: vector }
+  })
+
+  async function challenges(): Promise<readonly Credentials[]> {
+    const lines = (await register()).final.headers.lines(H['WWW-Authenticate'])
+    return lines.map(line => parseCredentials(line)).filter(each => each !== undefined)
+  }
+
+  test('is challenged by both, the stronger one first, with one nonce', async () => {
+    const both = await challenges()
+
+    expect(both.map(each => authParam(each, 'algorithm'))).toEqual(['SHA-256', 'MD5'])
+    expect(new Set(both.map(each => authParam(each, 'nonce'))).size).toBe(1)
+  })
+
+  test.each([
+    ['SHA-256', SHA256],
+    ['sha-256', SHA256],
+    ['SHA-256-sess', SHA256],
+    ['MD5', HA1],
+  ])('may answer by %s', async (algorithm, ha1) => {
+    const nonce = authParam((await challenges())[0] as Credentials, 'nonce') ?? ''
+
+    expect((await register(answerBy(algorithm, nonce, ha1))).user).toEqual({ impi: IMPI, impu: IMPU })
+  })
+
+  test.each([
+    ['SHA-256', HA1],
+    ['MD5', SHA256],
+    ['SHA-512-256', SHA256],
+  ])('may not answer by %s with the hash of another', async (algorithm, ha1) => {
+    const nonce = authParam((await challenges())[0] as Credentials, 'nonce') ?? ''
+
+    expect((await register(answerBy(algorithm, nonce, ha1))).statuses).toEqual([403])
+  })
+})
+
+test('who has no SHA-256 digest cannot answer by it', async () => {
+  const sha256 = ha1Of(IMPI, 'example.com', 'secret', 'SHA-256')
+
+  expect((await register(answerBy('SHA-256', await freshNonce(), sha256))).statuses).toEqual([403])
 })
 
 describe('half a minute after a challenge', () => {

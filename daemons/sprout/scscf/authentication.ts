@@ -1,6 +1,6 @@
 import { seconds } from '../../../lib/kit/clock.ts'
 import { detached } from '../../../lib/kit/text.ts'
-import type { AuthVector } from '../../../lib/ims/homestead.ts'
+import type { AuthVector, AuthVectorQuery } from '../../../lib/ims/homestead.ts'
 import { defaultImpi, type Impi, type Impu } from '../../../lib/ims/identity.ts'
 import { credentialsOf, registeredImpu } from '../../../lib/ims/register-request.ts'
 import { randomText } from '../../../lib/sip/branch.ts'
@@ -12,6 +12,7 @@ import type { SipRequest } from '../../../lib/sip/message.ts'
 import { quote } from '../../../lib/sip/scan.ts'
 import type { Challenge } from '../../../lib/store/challenge-store.ts'
 import type { Core } from '../core.ts'
+import { akaSecret, askedScheme, formatAkaChallenge, resyncOf, verifyAka } from './aka.ts'
 
 /** How long a challenge may be answered. */
 const CHALLENGE_LIFETIME = seconds(40)
@@ -48,7 +49,7 @@ export async function authenticate(
   if (credentials !== undefined && isVouchedFor(credentials)) return user
   const response = credentials === undefined ? undefined : authParam(credentials, 'response')
   if (credentials === undefined || !isDigest(credentials) || response === undefined || response === '') {
-    return challenge(exchange, user, false, core)
+    return challenge(exchange, user, false, core, credentials === undefined ? {} : askedScheme(credentials))
   }
   return judge(exchange, user, credentials, core)
 }
@@ -69,18 +70,14 @@ async function judge(
   const open = await core.challenges.get(user.impi, nonce)
   const count = parseNonceCount(authParam(credentials, 'nc') ?? '00000001')
   if (open === undefined || count === undefined || !isUsable(open, count, core)) {
-    return challenge(exchange, user, true, core)
+    return challenge(exchange, user, true, core, askedScheme(credentials))
   }
   // A challenge proves who answers it for the identity it was made for, and for no other.
-  if (
-    open.impu !== user.impu ||
-    authParam(credentials, 'realm') !== open.realm ||
-    open.secret.kind !== 'digest'
-  ) {
-    return challenge(exchange, user, false, core)
+  if (open.impu !== user.impu || authParam(credentials, 'realm') !== open.realm) {
+    return challenge(exchange, user, false, core, askedScheme(credentials))
   }
   const { request } = exchange
-  if (!verifyDigest(credentials, { ha1: open.secret.ha1, method: request.method, body: request.body })) {
+  if (!isRight(credentials, open, request)) {
     core.inBackground(
       core.homestead.registrationData(user.impu, { type: 'dereg-auth-failed', impi: user.impi }),
     )
@@ -88,7 +85,21 @@ async function judge(
   }
   const used = { ...open, nonceCount: count + 1, expiresAt: lastUse(open, request, core) }
   const won = await core.challenges.advance(user.impi, used, open.nonceCount)
-  return won === 'stored' ? user : challenge(exchange, user, true, core)
+  if (won !== 'stored') return challenge(exchange, user, true, core, askedScheme(credentials))
+  const resync = open.secret.kind === 'aka' ? resyncOf(credentials) : undefined
+  if (resync === undefined) return user
+  if (resync === 'malformed') return refuse(exchange, 403, core)
+  return challenge(exchange, user, false, core, { ...askedScheme(credentials), resync })
+}
+
+function isRight(credentials: Credentials, { realm, secret }: Challenge, request: SipRequest): boolean {
+  if (secret.kind === 'aka') return verifyAka(credentials, { realm, secret }, request)
+  const { sha256Ha1 } = secret
+  const bySha256 =
+    sha256Ha1 !== undefined &&
+    authParam(credentials, 'algorithm')?.toUpperCase().startsWith('SHA-256') === true
+  const ha1 = bySha256 ? sha256Ha1 : secret.ha1
+  return verifyDigest(credentials, { ha1, method: request.method, body: request.body })
 }
 
 function isUsable(open: Challenge, count: number, core: Core): boolean {
@@ -110,17 +121,17 @@ async function challenge(
   user: AuthenticatedUser,
   stale: boolean,
   core: Core,
+  asked: Pick<AuthVectorQuery, 'scheme' | 'resync'>,
 ): Promise<undefined> {
   const answer = await core.homestead.authVector({
     impi: user.impi,
     impu: user.impu,
     serverName: core.scscfUri,
+    ...asked,
   })
   if (!answer.ok) return refuse(exchange, answer.status === 503 || answer.status === 504 ? 504 : 403, core)
   const vector = answer.value
-  // AKA vectors come from an HSS; the local store has passwords.
-  if (vector.kind !== 'digest') return refuse(exchange, 403, core)
-  const nonce = randomText(16)
+  const nonce = vector.kind === 'aka' ? vector.challenge : randomText(16)
   await core.challenges.put(user.impi, newChallenge(vector, nonce, user, core))
   core.inBackground(
     core.timers.set(
@@ -131,39 +142,41 @@ async function challenge(
     ),
   )
   core.answer(exchange, 401, {
-    edit: headers => headers.append(H['WWW-Authenticate'], formatChallenge(vector, nonce, stale)),
+    edit: headers => {
+      for (const text of formatChallenges(vector, nonce, stale, core))
+        headers.append(H['WWW-Authenticate'], text)
+    },
   })
   return undefined
 }
 
-function newChallenge(
-  vector: Extract<AuthVector, { kind: 'digest' }>,
-  nonce: string,
-  user: AuthenticatedUser,
-  core: Core,
-): Challenge {
+function newChallenge(vector: AuthVector, nonce: string, user: AuthenticatedUser, core: Core): Challenge {
+  const isAka = vector.kind === 'aka'
   return {
     nonce,
     nonceCount: 1,
     expiresAt: core.clock.now() + CHALLENGE_LIFETIME,
-    realm: vector.realm,
-    qop: vector.qop,
+    realm: isAka ? core.options.homeDomains[0] : vector.realm,
+    qop: isAka ? 'auth' : vector.qop,
     impu: user.impu,
     scscfUri: core.scscfUri,
-    secret: { kind: 'digest', ha1: vector.ha1 },
+    secret: isAka ? akaSecret(vector) : digestSecretOf(vector),
   }
 }
 
-function formatChallenge(
-  vector: Extract<AuthVector, { kind: 'digest' }>,
-  nonce: string,
-  stale: boolean,
-): string {
+function digestSecretOf({ ha1, sha256Ha1 }: Extract<AuthVector, { kind: 'digest' }>): Challenge['secret'] {
+  return sha256Ha1 === undefined ? { kind: 'digest', ha1 } : { kind: 'digest', ha1, sha256Ha1 }
+}
+
+/** The values of WWW-Authenticate, the preferred algorithm first (RFC 8760 §2.3). */
+function formatChallenges(vector: AuthVector, nonce: string, stale: boolean, core: Core): readonly string[] {
+  const opaque = randomText(16)
+  if (vector.kind === 'aka') return [formatAkaChallenge(vector, core.options.homeDomains[0], opaque, stale)]
   const word = stale ? 'TRUE' : 'FALSE'
-  return (
-    `Digest realm=${quote(vector.realm)},nonce="${nonce}",opaque="${randomText(16)}",` +
-    `stale=${word},algorithm=MD5,qop=${quote(vector.qop)}`
-  )
+  const digest = (algorithm: string): string =>
+    `Digest realm=${quote(vector.realm)},nonce="${nonce}",opaque="${opaque}",` +
+    `stale=${word},algorithm=${algorithm},qop=${quote(vector.qop)}`
+  return vector.sha256Ha1 === undefined ? [digest('MD5')] : [digest('SHA-256'), digest('MD5')]
 }
 
 /** Tells the HSS of challenges that nobody answered (TS 24.229 §5.4.1.2.3). */

@@ -56,7 +56,7 @@ export function subscriberCacheContract(name: string, open: Open<SubscriberCache
         await Promise.all([
           store.putSubscription([SIP], '<b/>', CHARGING),
           store.setRegistered([SIP], true, ALICE),
-          store.putDigest(ALICE, DIGEST),
+          store.putAuthentication(ALICE, { digest: DIGEST }),
           store.linkImpus(ALICE, [SIP, TEL], []),
         ])
 
@@ -83,7 +83,7 @@ export function subscriberCacheContract(name: string, open: Open<SubscriberCache
       'removed rows are gone',
       inStore(async store => {
         await store.putSubscription([SIP, TEL], '<a/>', CHARGING)
-        await store.putDigest(ALICE, DIGEST)
+        await store.putAuthentication(ALICE, { digest: DIGEST })
 
         await store.removeSubscriptions([TEL])
         await store.removePrivate(ALICE)

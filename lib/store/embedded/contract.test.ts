@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../../kit/clock.ts'
+import { akaStoreContract } from '../contract/aka-store.ts'
 import { challengeStoreContract } from '../contract/challenge-store.ts'
 import { documentStoreContract } from '../contract/document-store.ts'
 import type { Open, Opened } from '../contract/opened.ts'
@@ -9,6 +10,7 @@ import { provisioningStoreContract } from '../contract/provisioning-store.ts'
 import { registrationStoreContract } from '../contract/registration-store.ts'
 import { subscriberCacheContract } from '../contract/subscriber-cache-store.ts'
 import { MemoryChallengeStore } from '../memory-challenges.ts'
+import { EmbeddedAkaStore } from './aka.ts'
 import { EmbeddedDocumentStore } from './documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from './environment.ts'
 import { EmbeddedProvisioningStore } from './provisioning.ts'
@@ -53,6 +55,10 @@ subscriberCacheContract(
 documentStoreContract(
   'embedded',
   embedded(environment => new EmbeddedDocumentStore(environment)),
+)
+akaStoreContract(
+  'embedded',
+  embedded(environment => new EmbeddedAkaStore(environment)),
 )
 challengeStoreContract('in memory', async clock => ({
   store: new MemoryChallengeStore({ clock }),

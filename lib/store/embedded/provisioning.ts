@@ -222,7 +222,13 @@ function without<T>(list: readonly T[], gone: T): readonly T[] {
 }
 
 function sameCredentials(a: Credentials, b: Credentials): boolean {
-  return a.ha1 === b.ha1 && a.realm === b.realm && a.plaintextPassword === b.plaintextPassword
+  return (
+    a.ha1 === b.ha1 &&
+    a.sha256Ha1 === b.sha256Ha1 &&
+    a.realm === b.realm &&
+    a.plaintextPassword === b.plaintextPassword &&
+    a.hasUsim === b.hasUsim
+  )
 }
 
 /** Identities lie evenly on a ring of 2^64 places: 16 hex digits of their MD5, then the identity itself. */

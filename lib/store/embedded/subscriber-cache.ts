@@ -1,7 +1,7 @@
 import type { ChargingAddresses } from '../../ims/homestead.ts'
 import type { Impi, Impu } from '../../ims/identity.ts'
 import type {
-  CachedDigest,
+  CachedAuthentication,
   CachedPrivateUser,
   CachedSubscription,
   SubscriberCacheStore,
@@ -56,8 +56,8 @@ export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
     return this.#impis.get(impi)
   }
 
-  async putDigest(impi: Impi, digest: CachedDigest): Promise<void> {
-    this.#impis.set(impi, { impus: this.#impis.get(impi)?.impus ?? [], digest })
+  async putAuthentication(impi: Impi, authentication: CachedAuthentication): Promise<void> {
+    this.#impis.set(impi, { impus: this.#impis.get(impi)?.impus ?? [], ...authentication })
     await this.#environment.commit('now')
   }
 
