@@ -26,6 +26,11 @@ class Attempt {
     this.#listener.response(responseTo(this.request, status, { toTag: `tag-${status}`, ...edit }))
   }
 
+  /** A response of the dialog with this tag. */
+  answersIn(toTag: string, status: number): void {
+    this.#listener.response(responseTo(this.request, status, { toTag }))
+  }
+
   saysNothing(why: NoAnswer): void {
     this.#listener.noAnswer(why)
   }
@@ -83,6 +88,7 @@ function start(
   return {
     sender,
     fork: (index: number) => sender.at(index),
+    responses: () => upstream,
     upstream: () => upstream.map(({ status }) => status),
     outcome: async () => {
       await settled()
@@ -356,6 +362,77 @@ describe('limits', () => {
 
     expect(await status()).toBe(440)
     expect(sender.attempts).toEqual([])
+  })
+})
+
+describe('a caller that asks for 199 (RFC 6228)', () => {
+  const asking = { headers: ['Supported: timer, 199'] }
+
+  test('hears that the dialogs of a fork have ended, with the reason, while others are open', () => {
+    const { fork, responses } = start(2, asking)
+    fork(0).answers(180)
+    fork(0).answers(183)
+    fork(1).answers(180)
+
+    fork(0).answers(486)
+
+    const told = responses().filter(({ status }) => status === 199)
+    expect(told.map(({ toTag }) => toTag)).toEqual(['tag-180', 'tag-183'])
+    for (const { headers } of told) expect(headers.get(H.Reason)).toBe('SIP;cause=486;text="Busy Here"')
+  })
+
+  test('also of one that falls silent', () => {
+    const { fork, responses } = start(2, asking)
+    fork(1).answers(180)
+
+    fork(1).saysNothing('timeout')
+
+    expect(responses().at(-1)?.status).toBe(199)
+    expect(responses().at(-1)?.headers.get(H.Reason)).toContain('cause=408')
+  })
+
+  test('but of the last one only by the final response', async () => {
+    const { fork, upstream, status } = start(2, asking)
+    fork(0).answers(404)
+    fork(1).answers(180)
+
+    fork(1).answers(486)
+
+    expect(upstream()).toEqual([180])
+    expect(await status()).toBe(404)
+  })
+
+  test('and only once of a dialog whose phone has told itself', () => {
+    const { fork, upstream } = start(2, asking)
+    fork(0).answers(180)
+    fork(0).answersIn('tag-180', 199)
+
+    fork(0).answers(486)
+
+    expect(upstream()).toEqual([180, 199])
+  })
+
+  test('not of those that it has given up itself', () => {
+    const { fork, upstream, cancel } = start(2, asking)
+    fork(0).answers(180)
+
+    cancel()
+    fork(0).answers(487)
+
+    expect(upstream()).toEqual([180])
+  })
+
+  test.each([
+    ['does not ask', { headers: ['Supported: timer'] }],
+    ['takes only reliable responses', { headers: ['Supported: 199', 'Require: 100rel'] }],
+    ['sends no INVITE', { method: 'MESSAGE', headers: ['Supported: 199'] }],
+  ])('one that %s hears nothing', (_, parts) => {
+    const { fork, upstream } = start(2, parts)
+    fork(0).answers(180)
+
+    fork(0).answers(486)
+
+    expect(upstream()).toEqual([180])
   })
 })
 

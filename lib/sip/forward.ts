@@ -6,6 +6,7 @@ import type {
   Sender,
   ServerExchange,
 } from './exchange.ts'
+import { EarlyDialogs } from './early-dialogs.ts'
 import { H } from './header-names.ts'
 import { breadthOf, hopsLeft } from './hop.ts'
 import { responseTo, type SipResponse, type SipRequest } from './message.ts'
@@ -37,7 +38,7 @@ export interface Outcome {
 }
 
 /**
- * Sends a request to one or several next hops at once, as a stateful proxy does (RFC 3261 §16.6-16.10, RFC 5393).
+ * Sends a request to one or several next hops at once, as a stateful proxy does (RFC 3261 §16.6-16.10, RFC 5393, RFC 6228).
  *
  * Provisional responses and every 2xx go upstream at once (but see `holdFinal`); a 2xx or 6xx ends the other forks.
  * The promise gives the first 2xx, which is already sent, or the best failure, which is the caller's to send (or to try elsewhere first).
@@ -112,6 +113,7 @@ class Forwarding {
   readonly #resolve: (outcome: Outcome) => void
   readonly #branches: Branch[] = []
   #challenges: SipResponse[] | undefined
+  #earlyDialogs: EarlyDialogs | undefined
   #open = 0
   #best: Outcome | undefined
   #succeeded = false
@@ -128,6 +130,7 @@ class Forwarding {
     const original = this.#exchange.request
     const maxForwards = hopsLeft(original)
     this.#open = forks.length
+    this.#earlyDialogs = EarlyDialogs.of(original, forks.length)
     this.#exchange.onCancel = cancel => this.#cancel(cancel)
     for (let i = 0; i < forks.length; i++) {
       // A fork inside the process may have ended the matter already.
@@ -149,7 +152,9 @@ class Forwarding {
     if (status === 100) return
     const response = this.#options.onResponse?.(received, fork) ?? received
     if (status < 200) {
-      if (!this.#succeeded) this.#exchange.respond(response)
+      if (this.#succeeded) return
+      this.#earlyDialogs?.note(fork, response)
+      this.#exchange.respond(response)
       return
     }
     if (status < 300) {
@@ -158,15 +163,15 @@ class Forwarding {
     }
     this.#options.onForkEnd?.(fork, received)
     this.#endBranch(fork)
-    this.#fail({ response, made: undefined })
+    this.#fail(fork, { response, made: undefined })
   }
 
   receiveNothing(fork: number, why: NoAnswer): void {
     this.#options.onForkEnd?.(fork, why)
     this.#endBranch(fork)
     const { request, cancelled } = this.#exchange
-    if (cancelled !== undefined) this.#fail(made(request, 487, 'cancelled'))
-    else this.#fail(made(request, why === 'timeout' ? 408 : 503, why))
+    if (cancelled !== undefined) this.#fail(fork, made(request, 487, 'cancelled'))
+    else this.#fail(fork, made(request, why === 'timeout' ? 408 : 503, why))
   }
 
   #succeed(fork: number, response: SipResponse): void {
@@ -179,15 +184,21 @@ class Forwarding {
     this.#resolve({ response, made: undefined })
   }
 
-  #fail(outcome: Outcome): void {
+  #fail(fork: number, outcome: Outcome): void {
     this.#open--
     const { response } = outcome
     if (response.status === 401 || response.status === 407) (this.#challenges ??= []).push(response)
     if (this.#best === undefined || rank(response.status) < rank(this.#best.response.status))
       this.#best = outcome
+    if (this.#open > 0 && !this.#stopped) this.#tellOfEnd(fork, response.status)
     // A 6xx speaks for the callee everywhere (§16.7 step 5): the others stop, and it goes up when they have.
     if (response.status >= 600) this.#cancelOthers([])
     this.#settle()
+  }
+
+  /** The caller need not wait for the slowest fork to forget what this one has said. */
+  #tellOfEnd(fork: number, status: number): void {
+    for (const response of this.#earlyDialogs?.ended(fork, status) ?? []) this.#exchange.respond(response)
   }
 
   /** Gives the best failure, once no fork is open any more. */

@@ -237,7 +237,7 @@ export class Phone implements AsyncDisposable {
   }
 
   /** Cancels an INVITE that is still ringing; the returned request is the CANCEL. */
-  cancel(invite: SipText): SipText {
+  cancel(invite: SipText, options: Pick<RequestOptions, 'headers'> = {}): SipText {
     const [cseq = '1'] = valueOf(invite, 'cseq').split(' ')
     const headers: Headers = [
       ['Via', valueOf(invite, 'via')],
@@ -246,6 +246,7 @@ export class Phone implements AsyncDisposable {
       ['To', valueOf(invite, 'to')],
       ['Call-ID', valueOf(invite, 'call-id')],
       ['CSeq', `${cseq} CANCEL`],
+      ...(options.headers ?? []),
     ]
     const text = writeSip(invite.startLine.replace('INVITE', 'CANCEL'), headers)
     this.wire.send(text)
