@@ -259,6 +259,18 @@ describe('a trunk', () => {
     expect(sender.only.request.format()).not.toContain('boss')
   })
 
+  test('says who its users are, but not who ours are', async () => {
+    const { outside, sender } = openEdge()
+    await outside(TRUNK, 'INVITE', 'sip:bob@example.com', [
+      'P-Asserted-Identity: "Carol" <sip:carol@example.org>, <sip:boss@EXAMPLE.com>',
+      'P-Asserted-Identity: <tel:+15557890>, garbage',
+    ])
+    expect(sender.only.request.headers.list(H['P-Asserted-Identity'])).toEqual([
+      '"Carol" <sip:carol@example.org>',
+      '<tel:+15557890>',
+    ])
+  })
+
   test('who calls this node by its own name means the home domain', async () => {
     const { outside, sender } = openEdge()
     await outside(TRUNK, 'INVITE', 'sip:192.0.2.9@192.0.2.9:5060;user=phone')
@@ -284,6 +296,55 @@ describe('a trunk', () => {
       '<sip:192.0.2.9:5060;transport=TCP;lr>',
       '<sip:127.0.0.1:5058;transport=TCP;lr>',
     ])
+  })
+})
+
+describe('early media (RFC 5009)', () => {
+  test.each([
+    [[], 'supported'],
+    [['P-Early-Media: supported'], 'supported'],
+    [['P-Early-Media: sendrecv', 'P-Early-Media: gated'], 'sendrecv, gated, supported'],
+  ])('a client’s call with %j says that it is understood', async (lines, said) => {
+    const { outside, flow, sender } = await withAlice()
+    await outside(flow, 'INVITE', 'sip:bob@example.com', lines)
+    expect(sender.only.request.headers.lines(H['P-Early-Media'])).toEqual([said])
+  })
+
+  test.each(['MESSAGE', 'OPTIONS'])('a %s has nothing to say of it', async method => {
+    const { outside, flow, sender } = await withAlice()
+    await outside(flow, method, 'sip:bob@example.com')
+    expect(sender.only.request.headers.has(H['P-Early-Media'])).toBe(false)
+  })
+
+  test('it does not leave the network by a trunk, nor come in by one', async () => {
+    const { core, sender } = openEdge()
+    sender.farSide = sent => sent.answer(200, edit => edit.append(H['P-Early-Media'], 'sendrecv'))
+    const { final } = await core('INVITE', 'sip:+15559999@203.0.113.1', [
+      'Route: <sip:203.0.113.1;lr>',
+      'P-Early-Media: supported',
+    ])
+    expect(sender.only.request.headers.has(H['P-Early-Media'])).toBe(false)
+    expect(final.headers.has(H['P-Early-Media'])).toBe(false)
+  })
+})
+
+describe('keep-alives (RFC 6223)', () => {
+  const viaOf = async (flow: TestFlow, params: string): Promise<string | undefined> => {
+    const opened = openEdge()
+    await opened.register(flow, [ALICE])
+    const via = `Via: SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bK-k${params}`
+    await opened.outside(flow, 'INVITE', 'sip:bob@example.com', [via])
+    return opened.sender.only.request.headers.top(H.Via)
+  }
+
+  test.each([
+    [new TestFlow('UDP'), ';keep', ';keep=29'],
+    [new TestFlow('TCP'), ';keep;received=10.0.0.1', ';keep=120;received=10.0.0.1'],
+    [new TestFlow('WS'), ';KEEP', ';keep=120'],
+    [new TestFlow('TCP'), ';keep=7', ';keep=7'],
+    [new TestFlow('TCP'), '', ''],
+  ])('a client that offers them is told how often', async (flow, offered, agreed) => {
+    expect(await viaOf(flow, offered)).toBe(`SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bK-k${agreed}`)
   })
 })
 

@@ -12,10 +12,12 @@ import { nextHopOf, topRoute } from '../../lib/sip/routing.ts'
 import { formatUri, parseUri, uriParam, type SipUri } from '../../lib/sip/uri.ts'
 import { parseMaxForwards } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
+import { supportEarlyMedia } from './early-media.ts'
 import type { ClientFlow, FlowTable } from './flows.ts'
+import { agreeToKeepAlives } from './keep-alive.ts'
 import type { BonoOptions } from './options.ts'
 import { register, type RegistrationEdge } from './register.ts'
-import { removeClaims, removeSecrets, responseForClient, responseFromClient } from './trust.ts'
+import { removeClaims, removeSecrets, responseFrom, responseTowards } from './trust.ts'
 
 /** Requests that neither make nor refresh a dialog, so that a Record-Route in them would mean nothing. */
 const NO_RECORD_ROUTE = new Set(['ACK', 'BYE', 'CANCEL', 'PRACK'])
@@ -118,7 +120,7 @@ export class Edge implements RegistrationEdge {
     // In a dialog a client goes the way it was given, and no other.
     if (!request.isInitial && !this.#isGivenOut(routed, token, seal)) return this.refuse(exchange, 403)
 
-    const edit = removeClaims(routed.headers.edit()).remove(H['P-Preferred-Identity'])
+    const edit = removeClaims(routed.headers.edit(), 'client').remove(H['P-Preferred-Identity'])
     for (const { asserted } of identities) edit.append(H['P-Asserted-Identity'], asserted)
     if (request.isInitial) {
       // Where its requests enter the core is for the core to say, as it did when the client registered.
@@ -128,24 +130,26 @@ export class Edge implements RegistrationEdge {
     }
     this.#recordRoute(edit, request, this.#outerUri(client), this.#innerUri())
     this.addCharging(edit, request)
+    supportEarlyMedia(edit, request)
+    agreeToKeepAlives(edit, request, client.flow)
     const plain = routed.with(edit.done())
     const outgoing = plain.with(withSessionExpires(plain, this.options.sessionExpires))
     const hop = nextHopOf(outgoing)
     if (hop === undefined) return this.refuse(exchange, 416)
     return this.#forward(exchange, { request: outgoing, hop }, response => {
-      const answer = responseForClient(withSessionAnswer(response, request, outgoing))
+      const answer = responseTowards(withSessionAnswer(response, request, outgoing), 'client')
       return request.isInitial ? this.#withSealedRoutes(answer, client) : answer
     })
   }
 
   #toClient(exchange: ServerExchange, routed: SipRequest, client: ClientFlow): Promise<void> | undefined {
-    const edit = removeSecrets(routed.headers)
+    const edit = removeSecrets(routed.headers, 'client')
     const seal = this.flows.seal(client.token, routed.headers.list(H['Record-Route']))
     this.#recordRoute(edit, routed, this.#innerUri(), this.#outerUri(client, seal))
     const plain = routed.with(edit.done())
     const outgoing = plain.with(withSessionExpires(plain, this.options.sessionExpires))
     return this.#forward(exchange, { request: outgoing, hop: { via: 'flow', flow: client.flow } }, response =>
-      withSessionAnswer(responseFromClient(response), exchange.request, outgoing),
+      withSessionAnswer(responseFrom(response, 'client'), exchange.request, outgoing),
     )
   }
 
@@ -155,7 +159,8 @@ export class Edge implements RegistrationEdge {
     const top = topRoute(request)
     if (top !== undefined && uriParam(top, 'orig') !== undefined) return this.refuse(exchange, 403)
     const { routed } = this.#withoutOwnRoutes(request)
-    const edit = removeClaims(routed.headers.edit())
+    const edit = removeClaims(routed.headers.edit(), 'trunk')
+    this.#withoutOurIdentities(edit, request)
     if (request.isInitial) {
       edit.remove(H.Route).append(H.Route, this.upstreamRoute.replace(';orig', ''))
     }
@@ -167,13 +172,27 @@ export class Edge implements RegistrationEdge {
     const outgoing = routed.with(edit.done(), uri)
     const hop = nextHopOf(outgoing)
     if (hop === undefined) return this.refuse(exchange, 416)
-    return this.#forward(exchange, { request: outgoing, hop }, responseForClient)
+    return this.#forward(exchange, { request: outgoing, hop }, response => responseTowards(response, 'trunk'))
+  }
+
+  /** Another network says who its own users are, not who ours are. */
+  #withoutOurIdentities(edit: HeaderEdit, request: SipRequest): void {
+    const asserted = request.headers.list(H['P-Asserted-Identity'])
+    const theirs = asserted.filter(text => {
+      const uri = parseUri(parseNameAddr(text)?.uri ?? '')
+      return uri !== undefined && !(uri.kind === 'sip' && this.#isHomeDomain(uri.host))
+    })
+    if (theirs.length === asserted.length) return
+    edit.remove(H['P-Asserted-Identity'])
+    for (const identity of theirs) edit.append(H['P-Asserted-Identity'], identity)
   }
 
   #toTrunk(exchange: ServerExchange, routed: SipRequest, hop: NextHop): Promise<void> | undefined {
-    const edit = removeSecrets(routed.headers)
+    const edit = removeSecrets(routed.headers, 'trunk')
     this.#recordRoute(edit, routed, this.#innerUri(), this.#trunkUri())
-    return this.#forward(exchange, { request: routed.with(edit.done()), hop }, responseFromClient)
+    return this.#forward(exchange, { request: routed.with(edit.done()), hop }, response =>
+      responseFrom(response, 'trunk'),
+    )
   }
 
   #passOn(exchange: ServerExchange, request: SipRequest, hop: NextHop): Promise<void> | undefined {
@@ -275,6 +294,10 @@ export class Edge implements RegistrationEdge {
 
   #isOwnHost(host: string): boolean {
     return host === this.options.localHost || host === this.options.publicHost
+  }
+
+  #isHomeDomain(host: string): boolean {
+    return this.options.homeDomains.includes(host.toLowerCase())
   }
 
   #isOwnTarget(request: SipRequest): boolean {

@@ -15,8 +15,9 @@ import { parseContact, parseDeltaSeconds } from '../../lib/sip/values.ts'
 import type { FlowIdentity } from '../../lib/store/flow-store.ts'
 import { withoutAkaKeys } from './aka-keys.ts'
 import { edgeExpiry, type ClientFlow, type FlowTable } from './flows.ts'
+import { agreeToKeepAlives, withFlowTimer } from './keep-alive.ts'
 import type { BonoOptions } from './options.ts'
-import { removeClaims, responseForClient } from './trust.ts'
+import { removeClaims, responseTowards } from './trust.ts'
 
 /** Lifetime of a binding whose 200 does not say, in seconds. */
 const DEFAULT_EXPIRES = 300
@@ -55,19 +56,20 @@ export async function register(exchange: ServerExchange, edge: RegistrationEdge)
   })
 
   if (outcome.response.status === 200) await noteIdentities(outcome.response, request, client, edge)
-  const answer = responseForClient(outcome.response)
+  const answer = withFlowTimer(responseTowards(outcome.response, 'client'), flow)
   exchange.respond(answer.status === 401 ? withoutAkaKeys(answer) : answer)
 }
 
 function towardsCore(request: SipRequest, client: ClientFlow, edge: RegistrationEdge): SipRequest {
   const { options } = edge
-  const edit = removeClaims(request.headers.edit()).remove(H.Route)
+  const edit = removeClaims(request.headers.edit(), 'client').remove(H.Route)
   const secure = request.to?.uri.startsWith('sips:') === true ? 'sips' : 'sip'
   const firstHop = hasOneVia(request) ? ';ob' : ''
   edit.prepend(H.Path, `<${secure}:${client.token}@${edge.coreName};transport=TCP;lr${firstHop}>`)
   edit.append(H.Route, edge.upstreamRoute)
   edit.append(H['P-Visited-Network-ID'], options.homeDomains[0])
   edge.addCharging(edit, request)
+  agreeToKeepAlives(edit, request, client.flow)
   const authorization = markedAuthorization(request, client, edge)
   if (authorization === undefined) edit.remove(H.Authorization)
   else edit.set(H.Authorization, authorization)

@@ -7,6 +7,10 @@ import { parseXml } from './xml.ts'
 const IFC = (server: string): string =>
   `<InitialFilterCriteria><Priority>1</Priority><ApplicationServer><ServerName>${server}</ServerName></ApplicationServer></InitialFilterCriteria>`
 
+const SERVICES =
+  '<CoreNetworkServicesAuthorization><Extension><ListOfServiceIds><ServiceId>urn:urn-7:a</ServiceId>' +
+  '<ServiceId>urn:urn-7:b</ServiceId></ListOfServiceIds></Extension></CoreNetworkServicesAuthorization>'
+
 const DOCUMENT = `<?xml version="1.0" encoding="UTF-8"?>
 <cx:IMSSubscription xmlns:cx="urn:x" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="CxDataType.xsd">
  <cx:PrivateID>Unspecified</cx:PrivateID>
@@ -65,6 +69,15 @@ describe('IMSSubscription (TS 29.228 Annex E)', () => {
     expect(subscription(text).profiles[0]?.identities[0]?.wildcard).toBe('sip:b!.*!@x')
   })
 
+  test('a profile lists the services of its users', () => {
+    const text = (services: string): string =>
+      `<IMSSubscription><PrivateID></PrivateID><ServiceProfile><PublicIdentity><Identity>sip:bob@x</Identity></PublicIdentity>${services}</ServiceProfile></IMSSubscription>`
+
+    expect(subscription(text(SERVICES)).profiles[0]?.services).toEqual(['urn:urn-7:a', 'urn:urn-7:b'])
+    expect(subscription(text('')).profiles[0]?.services).toBeUndefined()
+    expect(formatImsSubscription({ ...subscription(text(SERVICES)) })).toBe(text(SERVICES))
+  })
+
   test.each([
     ['not XML at all', 'hello'],
     ['an element left open', '<IMSSubscription><PrivateID></IMSSubscription>'],
@@ -102,6 +115,7 @@ describe('IMSSubscription (TS 29.228 Annex E)', () => {
       '<InitialFilterCriteria/><PublicIdentity><Identity>sip:late@x</Identity></PublicIdentity>',
       '<InitialFilterCriteriaX/>',
       '<!-- --><InitialFilterCriteria/>',
+      `<InitialFilterCriteria/>${SERVICES}`,
     )
     fc.assert(
       fc.property(fc.array(identity, { maxLength: 3 }), identity, criteria, (identities, privateId, iFCs) => {

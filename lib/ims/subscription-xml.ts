@@ -75,7 +75,8 @@ function plainCriteria(text: string): readonly string[] | undefined {
   if (known !== undefined) return known.criteria
   const document = parseXml(`<ServiceProfile>${text}</ServiceProfile>`)
   const profile = document.ok ? profileOf(document.root) : undefined
-  const isPlain = profile?.identities.length === 0 && profile.sharedSets === undefined
+  const isPlain =
+    profile?.identities.length === 0 && profile.sharedSets === undefined && profile.services === undefined
   const criteria = isPlain ? profile.filterCriteria : undefined
   sharedCriteria.set(text, { criteria })
   return criteria
@@ -118,10 +119,12 @@ export function impuFromText(text: string): Impu {
 
 function profileOf(element: Element): ServiceProfile {
   const sharedSets = sharedSetsOf(element)
+  const services = servicesOf(element)
   return {
     identities: childrenNamed(element, 'PublicIdentity').flatMap(child => identityOf(child) ?? []),
     filterCriteria: childrenNamed(element, 'InitialFilterCriteria').map(formatPlain),
     ...(sharedSets.length === 0 ? {} : { sharedSets }),
+    ...(services === undefined ? {} : { services }),
   }
 }
 
@@ -132,6 +135,14 @@ function sharedSetsOf(profile: Element): number[] {
     .map(textOf)
     .filter(text => /^\d{1,10}$/.test(text))
     .map(Number)
+}
+
+/** TS 29.228 Annex E: CoreNetworkServicesAuthorization, its extension, ListOfServiceIds. */
+function servicesOf(profile: Element): string[] | undefined {
+  const authorization = childNamed(profile, 'CoreNetworkServicesAuthorization')
+  const extension = authorization && childNamed(authorization, 'Extension')
+  const list = extension && childNamed(extension, 'ListOfServiceIds')
+  return list && childrenNamed(list, 'ServiceId').map(textOf)
 }
 
 function identityOf(element: Element): PublicIdentity | undefined {
@@ -158,7 +169,14 @@ function formatProfile(profile: ServiceProfile): string {
   const identities = profile.identities.map(formatIdentity).join('')
   const shared = (profile.sharedSets ?? []).map(id => `<SharedIFCSetID>${id}</SharedIFCSetID>`).join('')
   const extension = shared === '' ? '' : `<Extension>${shared}</Extension>`
-  return `<ServiceProfile>${identities}${profile.filterCriteria.join('')}${extension}</ServiceProfile>`
+  const services = profile.services === undefined ? '' : formatServices(profile.services)
+  return `<ServiceProfile>${identities}${services}${profile.filterCriteria.join('')}${extension}</ServiceProfile>`
+}
+
+function formatServices(services: readonly string[]): string {
+  const ids = services.map(id => `<ServiceId>${escapeXml(id)}</ServiceId>`).join('')
+  const list = `<Extension><ListOfServiceIds>${ids}</ListOfServiceIds></Extension>`
+  return `<CoreNetworkServicesAuthorization>${list}</CoreNetworkServicesAuthorization>`
 }
 
 function formatIdentity(identity: PublicIdentity): string {

@@ -12,6 +12,8 @@ export interface ServiceProfile {
   readonly filterCriteria: readonly string[]
   /** Sets of criteria kept on the nodes that count for this profile too (`SharedIFCSetID`). */
   readonly sharedSets?: readonly number[]
+  /** Communication services that its users may have (`ServiceId`); absent: any. */
+  readonly services?: readonly string[]
 }
 
 export interface PublicIdentity {

@@ -77,6 +77,10 @@ const NAMES = [
   'In-Reply-To',
   'RSeq',
   'RAck',
+  'Security-Client',
+  'Security-Server',
+  'Security-Verify',
+  'P-Media-Authorization',
 ] as const
 
 export type KnownHeaderName = (typeof NAMES)[number]
@@ -144,6 +148,9 @@ const LISTS = new Set<HeaderId>(
       'Reject-Contact',
       'P-Visited-Network-ID',
       'P-Access-Network-Info',
+      'P-Early-Media',
+      'P-Preferred-Service',
+      'Resource-Priority',
     ] as const
   ).map(name => H[name]),
 )

@@ -14,6 +14,7 @@ import type {
   SipFunction,
 } from './exchange.ts'
 import { Destinations } from './destinations.ts'
+import { H } from './header-names.ts'
 import { forHop, forInsideHop } from './hop.ts'
 import { Inbox } from './inbox.ts'
 import { AckExchange, LocalExchange } from './local-exchange.ts'
@@ -437,8 +438,9 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   }
 
   #failed(exchange: ServerExchange, error: unknown): void {
-    const { method, callId } = exchange.request
-    this.#options.log.error('a SIP function failed', { method, callId, point: exchange.point.name, error })
+    const { method, callId, headers } = exchange.request
+    const named = { method, callId, sessionId: headers.get(H['Session-ID']) }
+    this.#options.log.error('a SIP function failed', { ...named, point: exchange.point.name, error })
     // The caller must not wait for ever; where an answer has gone out already, this one is not sent.
     exchange.respond(responseTo(exchange.request, 500, { toTag: newTag() }))
   }

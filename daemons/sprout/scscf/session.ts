@@ -1,4 +1,5 @@
 import { withSecondIdentity } from '../../../lib/ims/asserted-identity.ts'
+import { assertService } from '../../../lib/ims/communication-service.ts'
 import { classifyUri, impuOf } from '../../../lib/ims/identity.ts'
 import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
@@ -55,6 +56,7 @@ async function originate(exchange: ServerExchange, request: SipRequest, core: Co
 
   const edit = request.headers.edit()
   recordRoute(edit, request, 'charge-orig', core)
+  assertService(edit, request, served.profile)
   withSecondIdentity(edit, request.headers, served.profile, core.options.homeDomains[0])
   const left = request.with(edit.done())
   const chain = chainFor(served, 'orig', request, core)
