@@ -112,6 +112,7 @@ async function bono(base: Base): Promise<Part> {
     follow: ({ settings, trustedPeers }) => {
       options.sessionExpires = settings.sessionExpires
       options.trustedPeers = trustedPeers
+      options.allowEmergencyRegistration = settings.allowEmergencyRegistration
     },
   }
 }

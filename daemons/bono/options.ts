@@ -15,6 +15,8 @@ export interface BonoOptions {
   readonly upstream: { readonly host: string; readonly port: number | undefined }
   /** Session-Expires put into calls, in seconds. */
   readonly sessionExpires: number
+  /** `allow_emergency_registration`: contacts for emergency calls may be registered. */
+  readonly allowEmergencyRegistration: boolean
   /** Addresses of SIP trunks (the IBCF role). */
   readonly trustedPeers: readonly string[]
   /** Charging function; P-Charging headers are only made when it is set. */

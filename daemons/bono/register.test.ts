@@ -59,6 +59,14 @@ describe('a REGISTER on its way to the core', () => {
   })
 })
 
+test('a registration for an emergency goes like any other where it is allowed', async () => {
+  const { outside, sender } = openEdge({ allowEmergencyRegistration: true })
+
+  await outside(new TestFlow(), 'REGISTER', 'sip:example.com', [TO, 'Contact: <sip:alice@10.0.0.1;sos>'])
+
+  expect(sender.only.to).toBe(UPSTREAM.slice(1, -1))
+})
+
 describe('an AKA challenge on its way to the phone', () => {
   const CHALLENGE = 'Digest realm="example.com",nonce="UkFORA==",algorithm=AKAv1-MD5,qop="auth"'
 

@@ -45,7 +45,8 @@ export interface RegistrationEdge {
 export async function register(exchange: ServerExchange, edge: RegistrationEdge): Promise<void> {
   const { flow, request } = exchange
   if (flow === undefined) return edge.refuse(exchange, 405)
-  if (hasEmergencyContact(request)) return edge.refuse(exchange, 503)
+  if (!edge.options.allowEmergencyRegistration && hasEmergencyContact(request))
+    return edge.refuse(exchange, 503)
   const client = edge.flows.open(flow)
 
   const outgoing = towardsCore(request, client, edge)

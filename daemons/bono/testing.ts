@@ -36,6 +36,7 @@ export const OPTIONS: BonoOptions = {
   ports: { untrusted: 5060, websocket: 5062, trusted: 5058 },
   upstream: { host: 'icscf.sprout.example.com', port: 5052 },
   sessionExpires: 600,
+  allowEmergencyRegistration: false,
   trustedPeers: ['203.0.113.1'],
 }
 

@@ -150,6 +150,50 @@ test('a SHA-256 digest is given beside that of MD5', async () => {
   await client.close()
 })
 
+describe('a wildcard', () => {
+  const CHAT = 'sip:chat-!.*!@example.com' as Impu
+  const ROOM = '/impu/sip%3Achat-7%40example.com'
+
+  async function provision(impu: string, more: string): Promise<string> {
+    const at =
+      (await hs.provision('GET', `/public/${encodeURIComponent(IMPU)}/service_profile`)).location ?? ''
+    const xml = `<PublicIdentity><Identity>${impu}</Identity>${more}</PublicIdentity>`
+    const path = `${at}/public_ids/${encodeURIComponent(impu)}`
+    expect((await hs.provision('PUT', path, xml)).status).toBe(200)
+    return path
+  }
+
+  test.each([
+    [CHAT, '<Extension><IdentityType>2</IdentityType></Extension>'],
+    [
+      'sip:chat@example.com',
+      `<Extension><IdentityType>3</IdentityType><Extension><Extension><WildcardedIMPU>${CHAT}</WildcardedIMPU></Extension></Extension></Extension>`,
+    ],
+  ])('stands for the identities it matches: %s', async (impu, more) => {
+    expect(await status('GET', `${ROOM}/location`)).toBe(404)
+    const path = await provision(impu, more)
+
+    const found = await hs.ask('GET', `${ROOM}/location`)
+    expect(JSON.parse(found.body)).toEqual({ 'result-code': 2001, scscf: SCSCF, 'wildcard-identity': CHAT })
+    expect(await reqtype('call', `${ROOM}/reg-data`)).toBe('200 UNREGISTERED')
+    expect(await status('GET', '/impu/sip%3Achat-7%40example.org/location')).toBe(404)
+
+    await hs.provision('DELETE', path)
+    expect(await status('GET', `${ROOM}/location`)).toBe(404)
+  })
+
+  test('comes after an identity of that very name', async () => {
+    await provision(CHAT, '<Extension><IdentityType>2</IdentityType></Extension>')
+    await provisionUser(hs, 'chat-7@example.com', 'sip:chat-7@example.com')
+
+    expect(JSON.parse((await hs.ask('GET', `${ROOM}/location`)).body)).toEqual({
+      'result-code': 2001,
+      scscf: SCSCF,
+    })
+    expect((await hs.ask('GET', `${ROOM}/reg-data`)).body).not.toContain('chat-!')
+  })
+})
+
 test('the registration status is the one S-CSCF there is, without a look at the user (4.2)', async () => {
   const reply = await hs.ask('GET', '/impi/x/registration-status?impu=sip%3Ax')
 

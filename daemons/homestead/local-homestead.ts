@@ -12,6 +12,7 @@ import type {
 } from '../../lib/ims/homestead.ts'
 import type { Impu } from '../../lib/ims/identity.ts'
 import { identitiesOf, parseImsSubscription } from '../../lib/ims/subscription-xml.ts'
+import { matchesWildcard } from '../../lib/ims/wildcard.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { AuthenticationCentre } from './authentication-centre.ts'
 import type { CachedSubscription, SubscriberCacheStore } from '../../lib/store/subscriber-cache-store.ts'
@@ -49,7 +50,9 @@ export class LocalHomestead implements Homestead {
   }
 
   async location({ impu }: LocationQuery): Promise<Answer<ServerChoice>> {
-    return (await this.#cache.getSubscription(impu)) === undefined ? UNKNOWN : this.#served()
+    if ((await this.#cache.getSubscription(impu)) !== undefined) return this.#served()
+    const wildcard = await this.#wildcardFor(impu)
+    return wildcard === undefined ? UNKNOWN : this.#served(wildcard.text)
   }
 
   /** Who has a USIM is asked by it, unless digest is asked for; who has none gets digest whatever is asked for. */
@@ -66,12 +69,12 @@ export class LocalHomestead implements Homestead {
   }
 
   async readRegistrationData(impu: Impu): Promise<Answer<RegistrationData>> {
-    const row = await this.#cache.getSubscription(impu)
+    const row = await this.#rowOf(impu)
     return this.#answer(impu, row, stateOf(row))
   }
 
   async registrationData(impu: Impu, request: RegistrationDataRequest): Promise<Answer<RegistrationData>> {
-    const row = await this.#cache.getSubscription(impu)
+    const row = await this.#rowOf(impu)
     const before = stateOf(row)
     const step = nextState(request.type, before)
     if (typeof step === 'number') return { ok: false, status: step }
@@ -87,8 +90,23 @@ export class LocalHomestead implements Homestead {
     return answer
   }
 
-  #served(): Answer<ServerChoice> {
-    return { ok: true, value: { resultCode: SUCCESS, scscf: this.#options.scscfUri } }
+  #served(wildcardIdentity?: string): Answer<ServerChoice> {
+    const value = { resultCode: SUCCESS, scscf: this.#options.scscfUri }
+    return { ok: true, value: wildcardIdentity === undefined ? value : { ...value, wildcardIdentity } }
+  }
+
+  /** What is known of an identity by its name, or else by a wildcard that stands for it. */
+  async #rowOf(impu: Impu): Promise<CachedSubscription | undefined> {
+    const row = await this.#cache.getSubscription(impu)
+    if (row !== undefined) return row
+    const wildcard = await this.#wildcardFor(impu)
+    return wildcard && this.#cache.getSubscription(wildcard.impu)
+  }
+
+  async #wildcardFor(impu: Impu): Promise<{ readonly impu: Impu; readonly text: string } | undefined> {
+    for (const [named, text] of await this.#cache.wildcards())
+      if (matchesWildcard(text, impu)) return { impu: named, text }
+    return undefined
   }
 
   #answer(

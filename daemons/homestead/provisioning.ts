@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { ChargingAddresses } from '../../lib/ims/homestead.ts'
 import type { Impi, Impu } from '../../lib/ims/identity.ts'
+import { parseImsSubscription } from '../../lib/ims/subscription-xml.ts'
 import { KeyedLock } from '../../lib/kit/keyed-lock.ts'
 import type { AkaKey, AkaStore, Sqn } from '../../lib/store/aka-store.ts'
 import type {
@@ -192,6 +193,7 @@ export class Provisioning {
     const document = subscriptionDocument(profiles.filter(profile => profile.impus.length > 0))
     await Promise.all([
       this.#cache.putSubscription(impus, document, this.#charging),
+      this.#cache.setWildcards(wildcardsOf(impus, document)),
       ...set.impis.map(impi => this.#cache.linkImpus(impi, impus, [])),
     ])
   }
@@ -243,6 +245,17 @@ export class Provisioning {
 /** HA1 of digest authentication (RFC 7616 §3.4.2, MD5). */
 export function digestHa1(impi: string, realm: string, password: string): string {
   return hash('md5', `${impi}:${realm}:${password}`, 'hex')
+}
+
+/** The wildcard of each identity in a document. */
+function wildcardsOf(impus: readonly Impu[], document: string): ReadonlyMap<Impu, string | undefined> {
+  const wildcards = new Map<Impu, string | undefined>(impus.map(impu => [impu, undefined]))
+  // Nearly no document has any, and none without this word.
+  if (!document.includes('<IdentityType') && !document.includes('<Wildcarded')) return wildcards
+  const result = parseImsSubscription(document)
+  for (const profile of result.ok ? result.subscription.profiles : [])
+    for (const { impu, wildcard } of profile.identities) wildcards.set(impu, wildcard)
+  return wildcards
 }
 
 function sipFirst(a: Impu, b: Impu): number {

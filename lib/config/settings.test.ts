@@ -17,6 +17,7 @@ test('without a word from the operator every setting has its default', () => {
     sessionContinuedTimeoutMs: 2000,
     sessionTerminatedTimeoutMs: 4000,
     forceThirdPartyRegBody: false,
+    allowEmergencyRegistration: false,
   })
 })
 

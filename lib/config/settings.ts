@@ -17,6 +17,7 @@ export interface Settings {
   /** 0 is for ever. */
   readonly sessionTerminatedTimeoutMs: number
   readonly forceThirdPartyRegBody: boolean
+  readonly allowEmergencyRegistration: boolean
 }
 
 /** The option behind each setting. */
@@ -30,6 +31,7 @@ export const SETTING_OPTIONS = {
   sessionContinuedTimeoutMs: 'session_continued_timeout_ms',
   sessionTerminatedTimeoutMs: 'session_terminated_timeout_ms',
   forceThirdPartyRegBody: 'force_third_party_reg_body',
+  allowEmergencyRegistration: 'allow_emergency_registration',
 } as const satisfies Record<keyof Settings, string>
 
 /**
@@ -57,6 +59,7 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
     sessionContinuedTimeoutMs: number(SETTING_OPTIONS.sessionContinuedTimeoutMs),
     sessionTerminatedTimeoutMs: number(SETTING_OPTIONS.sessionTerminatedTimeoutMs),
     forceThirdPartyRegBody: isSet(SETTING_OPTIONS.forceThirdPartyRegBody),
+    allowEmergencyRegistration: isSet(SETTING_OPTIONS.allowEmergencyRegistration),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Impu } from './identity.ts'
+import { matchesWildcard } from './wildcard.ts'
 import type { ImsSubscription, PublicIdentity, ServiceProfile } from './subscription.ts'
 
 /** The default public identity of a set: its first that is not barred (TS 23.228 §5.2.1a); it names the set. */
@@ -9,13 +10,27 @@ export function defaultImpuOf(subscription: ImsSubscription): Impu | undefined {
   return undefined
 }
 
-/** The identity and the profile it is served by; undefined if it is not of this subscription. */
+/** The first identity of a set, barred or not: who registers for an emergency call may have no other. */
+export function firstImpuOf(subscription: ImsSubscription): Impu | undefined {
+  return subscription.profiles.flatMap(profile => profile.identities)[0]?.impu
+}
+
+/**
+ * The identity and the profile it is served by; undefined if it is not of this subscription. One that is named beats a
+ * wildcard that stands for it (TS 23.003 §13.5).
+ */
 export function servedIdentity(
   subscription: ImsSubscription,
   impu: Impu,
 ): { readonly identity: PublicIdentity; readonly profile: ServiceProfile } | undefined {
   for (const profile of subscription.profiles) {
     for (const identity of profile.identities) if (identity.impu === impu) return { identity, profile }
+  }
+  for (const profile of subscription.profiles) {
+    for (const identity of profile.identities) {
+      if (identity.wildcard !== undefined && matchesWildcard(identity.wildcard, impu))
+        return { identity, profile }
+    }
   }
   return undefined
 }

@@ -105,10 +105,12 @@ export function withContacts(
   for (const { key, uri, expires, q, params, emergency } of contacts) {
     const at = bindings.findIndex(binding => binding.key === key)
     if (expires === 0) {
-      if (at >= 0) bindings.splice(at, 1)
+      // An emergency registration ends by itself only (TS 24.229 §5.4.8.3).
+      if (at >= 0 && !emergency) bindings.splice(at, 1)
       continue
     }
-    const expiresAt = now + expires * 1000
+    const until = now + expires * 1000
+    const expiresAt = emergency ? Math.max(until, bindings[at]?.expiresAt ?? 0) : until
     bindings[at < 0 ? bindings.length : at] = {
       key,
       uri,

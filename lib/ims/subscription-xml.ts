@@ -148,7 +148,7 @@ function servicesOf(profile: Element): string[] | undefined {
 function identityOf(element: Element): PublicIdentity | undefined {
   const identity = childNamed(element, 'Identity')
   if (identity === undefined || textOf(identity) === '') return undefined
-  const wildcard = wildcardOf(element)
+  const wildcard = wildcardOf(element, textOf(identity))
   return {
     impu: impuFromText(textOf(identity)),
     barred: isTrue(childNamed(element, 'BarringIndication')),
@@ -156,13 +156,19 @@ function identityOf(element: Element): PublicIdentity | undefined {
   }
 }
 
-/** TS 29.228 §E: Extension/IdentityType 2 is a wildcarded PSI, 3 (or none, with the element) a wildcarded IMPU. */
-function wildcardOf(element: Element): string | undefined {
+/**
+ * TS 29.228 §E: Extension/IdentityType 2 is a wildcarded PSI, 3 (or none, with the element) a wildcarded IMPU. Where only
+ * the type is given the identity itself is the wildcard.
+ */
+function wildcardOf(element: Element, identity: string): string | undefined {
+  let type = ''
   for (let at = childNamed(element, 'Extension'); at !== undefined; at = childNamed(at, 'Extension')) {
     const wildcard = childNamed(at, 'WildcardedPSI') ?? childNamed(at, 'WildcardedIMPU')
     if (wildcard !== undefined) return textOf(wildcard)
+    const named = childNamed(at, 'IdentityType')
+    if (named !== undefined) type = textOf(named)
   }
-  return undefined
+  return (type === '2' || type === '3') && /!.*!/.test(identity) ? identity : undefined
 }
 
 function formatProfile(profile: ServiceProfile): string {

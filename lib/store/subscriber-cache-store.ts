@@ -42,7 +42,13 @@ export interface SubscriberCacheStore {
   putSubscription(impus: readonly Impu[], xml: string, charging: ChargingAddresses): Promise<void>
   /** Marks the rows that exist, and binds the impi, if given, to them. */
   setRegistered(impus: readonly Impu[], registered: boolean, impi?: Impi): Promise<void>
+  /** With the wildcards that were among them. */
   removeSubscriptions(impus: readonly Impu[]): Promise<void>
+
+  /** Says for each of these identities which wildcard it has; undefined for none, as nearly all. */
+  setWildcards(wildcards: ReadonlyMap<Impu, string | undefined>): Promise<void>
+  /** Every wildcard, with the identity under whose name its subscription is. */
+  wildcards(): Promise<ReadonlyMap<Impu, string>>
 
   getPrivate(impi: Impi): Promise<CachedPrivateUser | undefined>
   /** Replaces how it proves itself; the public identities stay. */

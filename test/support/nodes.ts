@@ -34,11 +34,12 @@ export class Nodes implements AsyncDisposable {
     this.#offset = offset
   }
 
-  static async start(): Promise<Nodes> {
+  /** @param shared options of `shared_config` beside the usual ones, by what they are called there */
+  static async start(shared: Readonly<Record<string, string>> = {}): Promise<Nodes> {
     const nodes = new Nodes(new TempDir('nodes'), await freePortOffset())
     try {
       for (const name of ['homer', 'homestead', 'sprout', 'bono'] as const) {
-        nodes.writeFiles(name)
+        nodes.writeFiles(name, shared)
         await nodes.boot(name)
       }
       return nodes

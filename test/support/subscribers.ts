@@ -11,12 +11,12 @@ export function subscriber(user: string): PhoneIdentity {
 /**
  * Creates one subscriber through the provisioning interface, call by call as an operator's own tools do.
  *
- * @param port where homestead-prov listens
+ * @param port where homestead-prov listens, on 127.0.0.1 or the host
  */
-export async function provision(port: number, identity: PhoneIdentity): Promise<void> {
+export async function provision(port: number, identity: PhoneIdentity, host = '127.0.0.1'): Promise<void> {
   const privateId = `${identity.user}@${identity.domain}`
   const publicId = `sip:${privateId}`
-  const base = `http://127.0.0.1:${port}`
+  const base = `http://${host}:${port}`
   const credentials = JSON.stringify({ plaintext_password: identity.password, realm: identity.domain })
   await call('PUT', `${base}/private/${encodeURIComponent(privateId)}`, credentials)
   const set = await create(base, '/irs')
@@ -46,6 +46,22 @@ export async function provisionCriteria(
     `${new URL(profile, base).href}/filter_criteria`,
     `<ServiceProfile>${criteria}</ServiceProfile>`,
   )
+}
+
+/** Gives a subscriber another public identity in the same profile. @param more what is in its element besides */
+export async function provisionIdentity(
+  port: number,
+  identity: PhoneIdentity,
+  publicId: string,
+  more = '',
+  host = '127.0.0.1',
+): Promise<void> {
+  const base = `http://${host}:${port}`
+  const own = encodeURIComponent(`sip:${identity.user}@${identity.domain}`)
+  const found = await fetch(`${base}/public/${own}/service_profile`, { redirect: 'manual' })
+  const profile = new URL(found.headers.get('location') ?? '', base).href
+  const body = `<PublicIdentity>${more}<Identity>${publicId}</Identity></PublicIdentity>`
+  await call('PUT', `${profile}/public_ids/${encodeURIComponent(publicId)}`, body)
 }
 
 /** Creates many subscribers in one streamed request. */

@@ -176,6 +176,40 @@ describe('the subscriber server', () => {
   })
 })
 
+describe('an emergency registration', () => {
+  const SOS = '<sip:a@h;sos>'
+
+  test('may be of a user who has barred identities only', async () => {
+    opened.homestead.data = () => registrationData([`!${ALICE}`])
+
+    const exchange = await ask(`Contact: ${SOS};expires=60`)
+
+    expect(contactsOf(exchange)).toEqual([`${SOS};expires=60`])
+    expect(exchange.final.headers.get(H['P-Associated-URI'])).toBe(`<${ALICE}>`)
+    expect((await ask('Contact: <sip:a@h>')).statuses).toEqual([400])
+  })
+
+  test('has a binding of its own beside the usual one of the same phone', async () => {
+    const instance = ';+sip.instance="<urn:uuid:1>"'
+    await ask(`Contact: <sip:a@h>${instance}`)
+
+    expect(contactsOf(await ask(`Contact: ${SOS}${instance}`))).toHaveLength(2)
+  })
+
+  test('cannot be ended or cut short by the phone', async () => {
+    await ask(`Contact: ${SOS};expires=200`)
+
+    expect((await ask(`Contact: ${SOS};expires=0`)).statuses).toEqual([501])
+    expect(contactsOf(await ask(`Contact: ${SOS};expires=50`))).toEqual([`${SOS};expires=200`])
+    expect(contactsOf(await ask(`Contact: ${SOS};expires=0, <sip:b@h>;expires=70`))).toEqual([
+      `${SOS};expires=200`,
+      '<sip:b@h>;expires=70',
+    ])
+    expect(contactsOf(await ask('Contact: *', 'Expires: 0'))).toEqual([`${SOS};expires=200`])
+    expect(contactsOf(await ask(`Contact: ${SOS};expires=300`))).toEqual([`${SOS};expires=300`])
+  })
+})
+
 test('phones of one user that register at once all get in', async () => {
   const phones = Array.from({ length: 8 }, (_, i) => ask(`Contact: <sip:${i}@h>`))
   expect((await Promise.all(phones)).map(({ statuses }) => statuses)).toEqual(Array(8).fill([200]))

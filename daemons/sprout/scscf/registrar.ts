@@ -8,7 +8,7 @@ import type {
 } from '../../../lib/ims/homestead.ts'
 import type { RegistrationType } from '../../../lib/ims/ifc/criterion.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
-import { associatedUris, defaultImpuOf } from '../../../lib/ims/registered-set.ts'
+import { associatedUris, defaultImpuOf, firstImpuOf } from '../../../lib/ims/registered-set.ts'
 import {
   askedOf,
   emptyRecord,
@@ -52,10 +52,12 @@ export async function register(exchange: ServerExchange, user: AuthenticatedUser
   const { subscription, charging, state } = answer.value
   if (addsBinding(asked) && state !== 'REGISTERED') return core.answer(exchange, 504)
   if (subscription === undefined) return core.answer(exchange, 403)
-  const impu = defaultImpuOf(subscription)
+  // For an emergency call a barred identity will do (TS 24.229 §5.4.8.2).
+  const impu = defaultImpuOf(subscription) ?? (isEmergency(asked) ? firstImpuOf(subscription) : undefined)
   if (impu === undefined) return core.answer(exchange, 400)
 
-  const uris = associatedUris(subscription)
+  const known = associatedUris(subscription)
+  const uris = known.length > 0 ? known : [user.impu]
   const change = await update(core, impu, (record, now) => {
     const current = record ?? emptyRecord(uris, core.scscfUri)
     if (asked.kind === 'fetch') return current
@@ -114,6 +116,10 @@ function removesOnlyEmergency(asked: Asked): boolean {
     asked.contacts.length > 0 &&
     asked.contacts.every(contact => contact.emergency && contact.expires === 0)
   )
+}
+
+function isEmergency(asked: Asked): boolean {
+  return asked.kind === 'contacts' && asked.contacts.some(contact => contact.emergency)
 }
 
 function addsBinding(asked: Asked): boolean {

@@ -128,6 +128,35 @@ describe('terminating', () => {
     expect((await call('INVITE', BOB, TERM)).statuses).toEqual([404])
   })
 
+  test('a barred user who has registered for an emergency can be called back there, and nowhere else', async () => {
+    await bobRegisters('<sip:bob@10.0.0.2>', '<sip:bob@10.0.0.3;sos>')
+    opened.homestead.data = impu => registrationData([`!${impu}`])
+
+    await call('INVITE', BOB, TERM)
+
+    expect(opened.sender.only.request.uri).toBe('sip:bob@10.0.0.3;sos')
+  })
+
+  test('who is found by a wildcard is asked for by it, and rings where its set does', async () => {
+    const wildcard = 'sip:bob-!\\d+!@example.com'
+    opened.homestead.data = () => {
+      const answer = registrationData([BOB])
+      if (!answer.ok || answer.value.subscription === undefined) return answer
+      const [profile] = answer.value.subscription.profiles
+      const identities = [...(profile?.identities ?? []), { impu: wildcard as Impu, barred: false, wildcard }]
+      const profiles = [{ identities, filterCriteria: [] }]
+      return { ok: true, value: { ...answer.value, subscription: { privateId: '', profiles } } }
+    }
+    await bobRegisters('<sip:bob@10.0.0.2>')
+    const asked = vi.spyOn(opened.homestead, 'registrationData')
+
+    await call('INVITE', 'sip:bob-77@example.com', TERM, 'P-Profile-Key: <sip:bob-!%5Cd+!@example.com>')
+
+    expect(asked.mock.calls[0]).toMatchObject(['sip:bob-77@example.com', { wildcardIdentity: wildcard }])
+    expect(opened.sender.only.request.uri).toBe('sip:bob@10.0.0.2')
+    expect((await call('INVITE', 'sip:bob-x@example.com', TERM)).statuses).toEqual([404])
+  })
+
   test('an alias rings the phones of its set', async () => {
     opened.homestead.data = () => registrationData([BOB, 'tel:+15559999'])
     await bobRegisters('<sip:bob@10.0.0.2>')

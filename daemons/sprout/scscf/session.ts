@@ -50,7 +50,7 @@ async function originate(exchange: ServerExchange, request: SipRequest, core: Co
   const user = originatingUser(request)
   const impu = user === undefined || !isServed(user, core) ? undefined : impuOf(user)
   if (impu === undefined) return byRoute(exchange, request, core)
-  const served = await serve(impu, core)
+  const served = await serve(impu, request, core)
   if (typeof served === 'number') return core.answer(exchange, served)
   if (served.barred) return core.answer(exchange, 403)
 
@@ -88,7 +88,7 @@ async function terminate(exchange: ServerExchange, request: SipRequest, core: Co
   }
   const impu = impuOf(target)
   if (impu === undefined) return core.answer(exchange, 400)
-  const served = await serve(impu, core)
+  const served = await serve(impu, request, core)
   if (typeof served === 'number') return core.answer(exchange, served)
   if (served.barred && !served.emergencyOnly) return core.answer(exchange, 404)
   const chain = chainFor(served, 'term', request, core)
@@ -104,7 +104,7 @@ async function goOn(arrived: ServerExchange, token: OdiToken, core: Core): Promi
   // The session has gone on without this server, and may be ringing elsewhere.
   if (visit?.givenUp === true) return core.answer(arrived, 487)
   visit?.returned()
-  const served = await serve(token.impu, core)
+  const served = await serve(token.impu, arrived.request, core)
   if (typeof served === 'number') return core.answer(arrived, served)
   const exchange = ReturnedExchange.of(arrived, token.maxForwards)
   const { request } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))

@@ -1,4 +1,5 @@
 import type { Option } from '../option.ts'
+import { ADDED_OPTIONS } from './additions.ts'
 import { ADVANCED_DIAMETER_OPTIONS } from './advanced-diameter.ts'
 import { ADVANCED_SERVICE_OPTIONS } from './advanced-services.ts'
 import { ADVANCED_SIP_OPTIONS } from './advanced-sip.ts'
@@ -16,4 +17,5 @@ export const SHARED_OPTIONS: readonly Option[] = [
   ...ADVANCED_SERVICE_OPTIONS,
   ...EXPERIMENTAL_OPTIONS,
   ...OPTIONS_BESIDE,
+  ...ADDED_OPTIONS,
 ]

@@ -105,5 +105,36 @@ export function subscriberCacheContract(name: string, open: Open<SubscriberCache
         expect(await again.store.getSubscription(SIP)).toMatchObject({ registered: true, impis: [ALICE] })
         await again.close()
       }))
+
+    test(
+      'wildcards are known until their identity is gone, or is none any more',
+      inStore(async store => {
+        const [chat, game, plain] = ['sip:chat-!.*!@example.com', 'sip:game-!.*!@example.com', SIP] as Impu[]
+        await store.putSubscription([chat, game, plain] as Impu[], '<a/>', CHARGING)
+        await store.setWildcards(
+          new Map([
+            [chat as Impu, 'sip:chat-!.*!@example.com'],
+            [game as Impu, 'sip:game-!.*!@example.com'],
+            [plain as Impu, undefined],
+          ]),
+        )
+        expect([...(await store.wildcards()).keys()].sort()).toEqual([chat, game])
+
+        await store.removeSubscriptions([chat as Impu])
+        await store.setWildcards(new Map([[game as Impu, undefined]]))
+
+        expect((await store.wildcards()).size).toBe(0)
+      }),
+    )
+
+    test('wildcards outlive a restart', () =>
+      withStore(open, new TestClock(), async ({ store, reopen }) => {
+        await store.setWildcards(new Map([[SIP, 'sip:!a!@example.com']]))
+        if (reopen === undefined) return
+        const again = await reopen()
+
+        expect(await again.store.wildcards()).toEqual(new Map([[SIP, 'sip:!a!@example.com']]))
+        await again.close()
+      }))
   })
 }

@@ -11,17 +11,25 @@ import type { EmbeddedTable } from './table.ts'
 
 /** Enough for the subscribers who call at one time; a miss costs some microseconds. */
 const CACHED = 8000
+/** More than any operator has; each is tried for each identity that is not known. */
+const MOST_WILDCARDS = 10_000
 
 /** Homestead's cache on disk. Each method reads and stages within one turn, and so is a transaction. */
 export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
   readonly #environment: EmbeddedEnvironment
   readonly #impus: EmbeddedTable<CachedSubscription>
   readonly #impis: EmbeddedTable<CachedPrivateUser>
+  readonly #wildcardTable: EmbeddedTable<string>
+  /** All there are: they are few, and who asks wants to see each. */
+  readonly #wildcards = new Map<Impu, string>()
 
   constructor(environment: EmbeddedEnvironment) {
     this.#environment = environment
     this.#impus = environment.table<CachedSubscription>('cached-impu', { cached: CACHED })
     this.#impis = environment.table<CachedPrivateUser>('cached-impi', { cached: CACHED })
+    this.#wildcardTable = environment.table<string>('cached-wildcards')
+    for (const impu of this.#wildcardTable.keys({ limit: MOST_WILDCARDS }))
+      this.#wildcards.set(impu as Impu, this.#wildcardTable.get(impu) ?? '')
   }
 
   async getSubscription(impu: Impu): Promise<CachedSubscription | undefined> {
@@ -48,8 +56,31 @@ export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
   }
 
   async removeSubscriptions(impus: readonly Impu[]): Promise<void> {
-    for (const impu of impus) this.#impus.remove(impu)
+    for (const impu of impus) {
+      this.#impus.remove(impu)
+      if (this.#wildcards.delete(impu)) this.#wildcardTable.remove(impu)
+    }
     await this.#environment.commit('now')
+  }
+
+  async setWildcards(wildcards: ReadonlyMap<Impu, string | undefined>): Promise<void> {
+    let changed = false
+    for (const [impu, wildcard] of wildcards) {
+      if (this.#wildcards.get(impu) === wildcard) continue
+      changed = true
+      if (wildcard === undefined) {
+        this.#wildcards.delete(impu)
+        this.#wildcardTable.remove(impu)
+      } else {
+        this.#wildcards.set(impu, wildcard)
+        this.#wildcardTable.set(impu, wildcard)
+      }
+    }
+    if (changed) await this.#environment.commit('now')
+  }
+
+  async wildcards(): Promise<ReadonlyMap<Impu, string>> {
+    return this.#wildcards
   }
 
   async getPrivate(impi: Impi): Promise<CachedPrivateUser | undefined> {
