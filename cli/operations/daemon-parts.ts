@@ -10,7 +10,6 @@ import { healthByHttp } from '../../daemons/queue-manager/node-health.ts'
 import { startQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
 import { startRalf } from '../../daemons/ralf/ralf.ts'
 import type { SproutOptions } from '../../daemons/sprout/options.ts'
-import { UNANSWERED_CHALLENGE } from '../../daemons/sprout/scscf/authentication.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
 import { HttpServer } from '../../lib/http/server.ts'
@@ -132,7 +131,7 @@ async function sprout(base: Base): Promise<Part> {
     },
   })
   opened.defer(() => homestead.close())
-  const timers = new InProcessTimers({ clock, log, environment, volatileTopics: [UNANSWERED_CHALLENGE] })
+  const timers = new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
   const options: Changing<SproutOptions> = {
     ...place.settings,

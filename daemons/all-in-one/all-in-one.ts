@@ -27,7 +27,6 @@ import { InProcessTimers } from '../../lib/timers/in-process.ts'
 import { startBono } from '../bono/bono.ts'
 import { startHomer } from '../homer/homer.ts'
 import { startHomestead, type RunningHomestead } from '../homestead/homestead.ts'
-import { UNANSWERED_CHALLENGE } from '../sprout/scscf/authentication.ts'
 import { allServers } from '../sprout/options.ts'
 import { startSprout } from '../sprout/sprout.ts'
 import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
@@ -163,7 +162,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const protection = () => ({ graylist, admission: new Admission(DEFAULT_LIMITS.overload) })
   const node = { homeDomains: [options.domain] as const, localHost: uriHost(inner) }
 
-  const timers = new InProcessTimers({ clock, log, environment, volatileTopics: [UNANSWERED_CHALLENGE] })
+  const timers = new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
   const registrations = new EmbeddedRegistrationStore(environment, clock)
   opened.defer(() => registrations.close())

@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { impuOf } from '../../lib/ims/identity.ts'
 import { withSessionAnswer, withSessionExpires } from '../../lib/ims/session-timer.ts'
@@ -52,7 +53,7 @@ export class Edge implements RegistrationEdge {
   }
 
   /** A request from outside: ports 5060 and 5062. */
-  async fromOutside(exchange: ServerExchange): Promise<void> {
+  fromOutside(exchange: ServerExchange): Awaitable<void> {
     const { request, flow } = exchange
     if (flow === undefined || this.#answerPoll(exchange)) return
     if (request.method !== 'ACK') {
@@ -142,7 +143,7 @@ export class Edge implements RegistrationEdge {
     })
   }
 
-  #toClient(exchange: ServerExchange, routed: SipRequest, client: ClientFlow): Promise<void> | undefined {
+  #toClient(exchange: ServerExchange, routed: SipRequest, client: ClientFlow): Awaitable<void> {
     const edit = removeSecrets(routed.headers, 'client')
     const seal = this.flows.seal(client.token, routed.headers.list(H['Record-Route']))
     this.#recordRoute(edit, routed, this.#innerUri(), this.#outerUri(client, seal))
@@ -187,7 +188,7 @@ export class Edge implements RegistrationEdge {
     for (const identity of theirs) edit.append(H['P-Asserted-Identity'], identity)
   }
 
-  #toTrunk(exchange: ServerExchange, routed: SipRequest, hop: NextHop): Promise<void> | undefined {
+  #toTrunk(exchange: ServerExchange, routed: SipRequest, hop: NextHop): Awaitable<void> {
     const edit = removeSecrets(routed.headers, 'trunk')
     this.#recordRoute(edit, routed, this.#innerUri(), this.#trunkUri())
     return this.#forward(exchange, { request: routed.with(edit.done()), hop }, response =>
@@ -195,7 +196,7 @@ export class Edge implements RegistrationEdge {
     )
   }
 
-  #passOn(exchange: ServerExchange, request: SipRequest, hop: NextHop): Promise<void> | undefined {
+  #passOn(exchange: ServerExchange, request: SipRequest, hop: NextHop): Awaitable<void> {
     return this.#forward(exchange, { request, hop }, response => response)
   }
 
@@ -203,13 +204,14 @@ export class Edge implements RegistrationEdge {
     exchange: ServerExchange,
     fork: Fork,
     onResponse: (response: SipResponse) => SipResponse,
-  ): Promise<void> | undefined {
+  ): Awaitable<void> {
     if (exchange.request.method === 'ACK') {
       forwardAck(fork.request, fork.hop, this.node, this.coreName)
-      return undefined
+      return
     }
-    return forward(exchange, [fork], { sender: this.node, as: this.coreName, onResponse }).then(outcome => {
-      if (outcome.response.status >= 300) exchange.respond(outcome.response)
+    const forwarded = forward(exchange, [fork], { sender: this.node, as: this.coreName, onResponse })
+    return andThen(forwarded, ({ response }) => {
+      if (response.status >= 300) exchange.respond(response)
     })
   }
 

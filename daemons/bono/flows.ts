@@ -1,4 +1,5 @@
 import { createHmac, hash } from 'node:crypto'
+import type { Awaitable } from '../../lib/kit/awaitable.ts'
 import { millis, seconds, type Clock, type Timer } from '../../lib/kit/clock.ts'
 import { detached } from '../../lib/kit/text.ts'
 import type { Impu } from '../../lib/ims/identity.ts'
@@ -133,18 +134,18 @@ export class FlowTable {
   }
 
   /** Notes identities that have registered over the flow; those of UDP outlive a restart once this resolves. */
-  async authorise(client: ClientFlow, identities: readonly FlowIdentity[]): Promise<void> {
+  authorise(client: ClientFlow, identities: readonly FlowIdentity[]): Awaitable<void> {
     if (client.flow.closed) return
     const known = this.#byFlow.get(client.flow) ?? this.#remember(client)
     for (const identity of identities) known.add(identity)
-    if (client.flow.transport === 'UDP') await this.#options.store.put(identities)
+    if (client.flow.transport === 'UDP') return this.#options.store.put(identities)
   }
 
   /** Notes that identities are no longer registered over the flow. */
-  async revoke(client: ClientFlow, impus: readonly string[]): Promise<void> {
+  revoke(client: ClientFlow, impus: readonly string[]): Awaitable<void> {
     const known = this.#byFlow.get(client.flow)
     for (const impu of impus) known?.identities.delete(impu)
-    if (client.flow.transport === 'UDP') await this.#options.store.remove(client.token, impus)
+    if (client.flow.transport === 'UDP') return this.#options.store.remove(client.token, impus)
   }
 
   #restore(token: string, flow: Flow | undefined): ClientFlow | undefined {

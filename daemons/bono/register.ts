@@ -1,9 +1,10 @@
 import { impuOf } from '../../lib/ims/identity.ts'
+import { andThen, type Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { detached } from '../../lib/kit/text.ts'
-import { hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
+import { credentialsOf, hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
 import type { NextHop, Sender, ServerExchange } from '../../lib/sip/exchange.ts'
-import { formatCredentials, parseCredentials, withoutAuthParam } from '../../lib/sip/credentials.ts'
+import { authParam, formatCredentials, withAuthParam, withoutAuthParam } from '../../lib/sip/credentials.ts'
 import { forward } from '../../lib/sip/forward.ts'
 import { H } from '../../lib/sip/header-names.ts'
 import type { HeaderEdit } from '../../lib/sip/headers.ts'
@@ -19,6 +20,8 @@ import { agreeToKeepAlives, withFlowTimer } from './keep-alive.ts'
 import type { BonoOptions } from './options.ts'
 import { removeClaims, responseTowards } from './trust.ts'
 
+/** What only an edge may say in credentials. */
+const CLAIM = 'integrity-protected'
 /** Lifetime of a binding whose 200 does not say, in seconds. */
 const DEFAULT_EXPIRES = 300
 
@@ -42,7 +45,7 @@ export interface RegistrationEdge {
  * A client registers (TS 24.229 §5.2.2): its request goes to the core with a Path back to its flow; when the core
  * accepts it, the flow may speak for the identities of the answer.
  */
-export async function register(exchange: ServerExchange, edge: RegistrationEdge): Promise<void> {
+export function register(exchange: ServerExchange, edge: RegistrationEdge): Awaitable<void> {
   const { flow, request } = exchange
   if (flow === undefined) return edge.refuse(exchange, 405)
   if (!edge.options.allowEmergencyRegistration && hasEmergencyContact(request))
@@ -50,15 +53,19 @@ export async function register(exchange: ServerExchange, edge: RegistrationEdge)
   const client = edge.flows.open(flow)
 
   const outgoing = towardsCore(request, client, edge)
-  const outcome = await forward(exchange, [{ request: outgoing, hop: edge.upstreamHop }], {
+  const forwarded = forward(exchange, [{ request: outgoing, hop: edge.upstreamHop }], {
     sender: edge.node,
     as: edge.coreName,
     holdFinal: true,
   })
 
-  if (outcome.response.status === 200) await noteIdentities(outcome.response, request, client, edge)
-  const answer = withFlowTimer(responseTowards(outcome.response, 'client'), flow)
-  exchange.respond(answer.status === 401 ? withoutAkaKeys(answer) : answer)
+  return andThen(forwarded, ({ response }) => {
+    const noted = response.status === 200 ? noteIdentities(response, request, client, edge) : undefined
+    return andThen(noted, () => {
+      const answer = withFlowTimer(responseTowards(response, 'client'), flow)
+      exchange.respond(answer.status === 401 ? withoutAkaKeys(answer) : answer)
+    })
+  })
 }
 
 function towardsCore(request: SipRequest, client: ClientFlow, edge: RegistrationEdge): SipRequest {
@@ -71,9 +78,7 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Registration
   edit.append(H['P-Visited-Network-ID'], options.homeDomains[0])
   edge.addCharging(edit, request)
   agreeToKeepAlives(edit, request, client.flow)
-  const authorization = markedAuthorization(request, client, edge)
-  if (authorization === undefined) edit.remove(H.Authorization)
-  else edit.set(H.Authorization, authorization)
+  markAuthorization(edit, request, client, edge)
   return request.with(edit.done())
 }
 
@@ -81,50 +86,51 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Registration
  * Says in the credentials what this edge vouches for (TS 24.229 §5.2.2). A client's own word on it would save it the
  * challenge and is taken out. `no` is never said: the S-CSCF would understand a wish for AKA.
  */
-function markedAuthorization(
+function markAuthorization(
+  edit: HeaderEdit,
   request: SipRequest,
   client: ClientFlow,
   edge: RegistrationEdge,
-): string | undefined {
+): void {
   const given = request.headers.get(H.Authorization)
-  const own = given === undefined ? undefined : withoutClaim(given)
-  const mark = integrityMark(request, client, edge, own)
-  if (own !== undefined) return mark === undefined ? own : `${own},integrity-protected=${mark}`
-  if (mark !== 'ip-assoc-yes') return undefined
-  const username = request.to?.uri.replace(/^sips?:/, '').replace(/;.*/, '') ?? ''
-  return `Digest username="${username}", integrity-protected=ip-assoc-yes`
+  const isKnown = client.identity(registeredImpu(request), edge.node.clock.now()) !== undefined
+  if (given === undefined) {
+    if (isKnown) edit.set(H.Authorization, `Digest username="${userOf(request)}", ${CLAIM}=ip-assoc-yes`)
+    return
+  }
+  const credentials = credentialsOf(request)
+  // Malformed ones go on for the registrar to refuse; what it could yet take for a claim must not.
+  if (credentials === undefined) {
+    edit.set(H.Authorization, given.replace(/integrity-protected/gi, 'x-claim'))
+    return
+  }
+  const answers = (authParam(credentials, 'response') ?? '') !== ''
+  const mark = isKnown ? 'ip-assoc-yes' : answers ? 'ip-assoc-pending' : undefined
+  const claims = authParam(credentials, CLAIM) !== undefined
+  const isAlone = request.headers.count(H.Authorization) === 1
+  if (!claims && mark === undefined && isAlone) return
+  const own = claims ? withoutAuthParam(credentials, CLAIM) : credentials
+  const text = claims ? formatCredentials(own) : given
+  if (mark !== undefined)
+    edit.set(
+      H.Authorization,
+      own.params.length === 0 ? `${own.scheme} ${CLAIM}=${mark}` : `${text},${CLAIM}=${mark}`,
+      withAuthParam(own, CLAIM, mark, false),
+    )
+  else if (own.params.length === 0) edit.remove(H.Authorization)
+  else edit.set(H.Authorization, text, own)
 }
 
-/**
- * Parsed only if there is something to take out. Malformed credentials go on for the registrar to refuse; undefined if
- * nothing else is in them.
- */
-function withoutClaim(authorization: string): string | undefined {
-  if (!authorization.toLowerCase().includes('integrity-protected')) return authorization
-  const credentials = parseCredentials(authorization)
-  if (credentials === undefined) return authorization.replace(/integrity-protected/gi, 'x-claim')
-  const others = withoutAuthParam(credentials, 'integrity-protected')
-  return others.params.length === 0 ? undefined : formatCredentials(others)
+function userOf(request: SipRequest): string {
+  return request.to?.uri.replace(/^sips?:/, '').replace(/;.*/, '') ?? ''
 }
 
-function integrityMark(
-  request: SipRequest,
-  client: ClientFlow,
-  edge: RegistrationEdge,
-  authorization: string | undefined,
-): 'ip-assoc-yes' | 'ip-assoc-pending' | undefined {
-  if (client.identity(registeredImpu(request), edge.node.clock.now()) !== undefined) return 'ip-assoc-yes'
-  return authorization !== undefined && /\bresponse\s*=\s*"[^"]/i.test(authorization)
-    ? 'ip-assoc-pending'
-    : undefined
-}
-
-async function noteIdentities(
+function noteIdentities(
   response: SipResponse,
   request: SipRequest,
   client: ClientFlow,
   edge: RegistrationEdge,
-): Promise<void> {
+): Awaitable<void> {
   const path = response.headers.top(H.Path)
   if (path === undefined || !path.includes(`:${client.token}@`)) return
   const associated = response.headers.list(H['P-Associated-URI'])
@@ -153,12 +159,11 @@ async function noteIdentities(
       isDefault: index === 0,
     })
   })
-  if (lifetime > 0) await edge.flows.authorise(client, identities)
-  else
-    await edge.flows.revoke(
-      client,
-      identities.map(identity => identity.impu),
-    )
+  if (lifetime > 0) return edge.flows.authorise(client, identities)
+  return edge.flows.revoke(
+    client,
+    identities.map(identity => identity.impu),
+  )
 }
 
 /** Only the first hop speaks for the client's flow (RFC 5626 §5.1). */

@@ -3,6 +3,7 @@ import { TEST_KEY, TestUsim } from '../../lib/ims/aka/testing.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import type { Impi, Impu } from '../../lib/ims/identity.ts'
+import type { Awaitable } from '../../lib/kit/awaitable.ts'
 import { millis } from '../../lib/kit/clock.ts'
 import { ha1Of } from '../../lib/sip/digest.ts'
 import { digestHa1 } from './provisioning.ts'
@@ -285,7 +286,7 @@ describe('registration data (4.4)', () => {
 
 test('the client of the interface answers as homestead in the same process does', async () => {
   const http = new HttpHomestead({ origin: `http://127.0.0.1:${hs.port}`, timeout: millis(5000) })
-  const questions: ((homestead: Homestead) => Promise<unknown>)[] = [
+  const questions: ((homestead: Homestead) => Awaitable<unknown>)[] = [
     h =>
       h.registrationStatus({
         impi: IMPI,

@@ -13,9 +13,14 @@ import type {
 import type { Impu } from '../../lib/ims/identity.ts'
 import { identitiesOf, parseImsSubscription } from '../../lib/ims/subscription-xml.ts'
 import { matchesWildcard } from '../../lib/ims/wildcard.ts'
+import { andThen, type Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Log } from '../../lib/kit/log.ts'
+import type {
+  CachedPrivateUser,
+  CachedSubscription,
+  SubscriberCacheStore,
+} from '../../lib/store/subscriber-cache-store.ts'
 import type { AuthenticationCentre } from './authentication-centre.ts'
-import type { CachedSubscription, SubscriberCacheStore } from '../../lib/store/subscriber-cache-store.ts'
 
 export interface LocalHomesteadOptions {
   readonly cache: SubscriberCacheStore
@@ -38,26 +43,37 @@ const BROKEN = { ok: false, status: 500 } as const
 export class LocalHomestead implements Homestead {
   readonly #options: LocalHomesteadOptions
   readonly #cache: SubscriberCacheStore
+  readonly #served: Answer<ServerChoice>
 
   constructor(options: LocalHomesteadOptions) {
     this.#options = options
     this.#cache = options.cache
+    this.#served = { ok: true, value: { resultCode: SUCCESS, scscf: options.scscfUri } }
   }
 
   /** Without a look at whether the identity exists: the challenge that follows finds out. */
-  async registrationStatus(_query: RegistrationStatusQuery): Promise<Answer<ServerChoice>> {
-    return this.#served()
+  registrationStatus(_query: RegistrationStatusQuery): Answer<ServerChoice> {
+    return this.#served
   }
 
-  async location({ impu }: LocationQuery): Promise<Answer<ServerChoice>> {
-    if ((await this.#cache.getSubscription(impu)) !== undefined) return this.#served()
-    const wildcard = await this.#wildcardFor(impu)
-    return wildcard === undefined ? UNKNOWN : this.#served(wildcard.text)
+  location({ impu }: LocationQuery): Awaitable<Answer<ServerChoice>> {
+    return andThen(this.#cache.getSubscription(impu), row => {
+      if (row !== undefined) return this.#served
+      return andThen(this.#wildcardFor(impu), wildcard =>
+        wildcard === undefined ? UNKNOWN : this.#servedAs(wildcard.text),
+      )
+    })
   }
 
   /** Who has a USIM is asked by it, unless digest is asked for; who has none gets digest whatever is asked for. */
-  async authVector({ impi, impu, scheme, resync }: AuthVectorQuery): Promise<Answer<AuthVector>> {
-    const user = await this.#cache.getPrivate(impi)
+  authVector(query: AuthVectorQuery): Awaitable<Answer<AuthVector>> {
+    return andThen(this.#cache.getPrivate(query.impi), user => this.#vectorFor(user, query))
+  }
+
+  #vectorFor(
+    user: CachedPrivateUser | undefined,
+    { impi, impu, scheme, resync }: AuthVectorQuery,
+  ): Awaitable<Answer<AuthVector>> {
     if (user === undefined || !user.impus.includes(impu)) return UNKNOWN
     if (user.hasUsim === true && scheme !== 'digest')
       return this.#options.authenticationCentre.vector(impi, scheme === 'aka2' ? 2 : 1, resync)
@@ -68,13 +84,19 @@ export class LocalHomestead implements Homestead {
     return { ok: true, value: sha256Ha1 === undefined ? vector : { ...vector, sha256Ha1 } }
   }
 
-  async readRegistrationData(impu: Impu): Promise<Answer<RegistrationData>> {
-    const row = await this.#rowOf(impu)
-    return this.#answer(impu, row, stateOf(row))
+  readRegistrationData(impu: Impu): Awaitable<Answer<RegistrationData>> {
+    return andThen(this.#rowOf(impu), row => this.#answer(impu, row, stateOf(row)))
   }
 
-  async registrationData(impu: Impu, request: RegistrationDataRequest): Promise<Answer<RegistrationData>> {
-    const row = await this.#rowOf(impu)
+  registrationData(impu: Impu, request: RegistrationDataRequest): Awaitable<Answer<RegistrationData>> {
+    return andThen(this.#rowOf(impu), row => this.#register(impu, row, request))
+  }
+
+  #register(
+    impu: Impu,
+    row: CachedSubscription | undefined,
+    request: RegistrationDataRequest,
+  ): Awaitable<Answer<RegistrationData>> {
     const before = stateOf(row)
     const step = nextState(request.type, before)
     if (typeof step === 'number') return { ok: false, status: step }
@@ -85,28 +107,32 @@ export class LocalHomestead implements Homestead {
     if (step !== before || unbound) {
       const { subscription } = answer.value
       const set = subscription === undefined ? [impu] : identitiesOf(subscription)
-      await this.#cache.setRegistered(set, step === 'REGISTERED', request.impi)
+      return this.#cache.setRegistered(set, step === 'REGISTERED', request.impi).then(() => answer)
     }
     return answer
   }
 
-  #served(wildcardIdentity?: string): Answer<ServerChoice> {
-    const value = { resultCode: SUCCESS, scscf: this.#options.scscfUri }
-    return { ok: true, value: wildcardIdentity === undefined ? value : { ...value, wildcardIdentity } }
+  #servedAs(wildcardIdentity: string): Answer<ServerChoice> {
+    const value = { resultCode: SUCCESS, scscf: this.#options.scscfUri, wildcardIdentity }
+    return { ok: true, value }
   }
 
   /** What is known of an identity by its name, or else by a wildcard that stands for it. */
-  async #rowOf(impu: Impu): Promise<CachedSubscription | undefined> {
-    const row = await this.#cache.getSubscription(impu)
-    if (row !== undefined) return row
-    const wildcard = await this.#wildcardFor(impu)
-    return wildcard && this.#cache.getSubscription(wildcard.impu)
+  #rowOf(impu: Impu): Awaitable<CachedSubscription | undefined> {
+    return andThen(this.#cache.getSubscription(impu), row => {
+      if (row !== undefined) return row
+      return andThen(
+        this.#wildcardFor(impu),
+        wildcard => wildcard && this.#cache.getSubscription(wildcard.impu),
+      )
+    })
   }
 
-  async #wildcardFor(impu: Impu): Promise<{ readonly impu: Impu; readonly text: string } | undefined> {
-    for (const [named, text] of await this.#cache.wildcards())
-      if (matchesWildcard(text, impu)) return { impu: named, text }
-    return undefined
+  #wildcardFor(impu: Impu): Awaitable<{ readonly impu: Impu; readonly text: string } | undefined> {
+    return andThen(this.#cache.wildcards(), wildcards => {
+      for (const [named, text] of wildcards) if (matchesWildcard(text, impu)) return { impu: named, text }
+      return undefined
+    })
   }
 
   #answer(

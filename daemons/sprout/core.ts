@@ -1,4 +1,5 @@
 import { scscfUriOf } from '../../lib/config/names.ts'
+import type { Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
@@ -122,10 +123,14 @@ export class Core implements CoreSurroundings {
   }
 
   /** For work that no answer waits for: its failure is logged and harms nobody else. */
-  inBackground(work: Promise<unknown>): void {
-    work.catch((error: unknown) => {
-      this.log.error('background work failed', { error })
-    })
+  inBackground(work: () => Awaitable<unknown>): void {
+    const failed = (error: unknown): void => this.log.error('background work failed', { error })
+    try {
+      const working = work()
+      if (working instanceof Promise) working.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   /** Answers a request here; an ACK is dropped. */
@@ -140,7 +145,7 @@ export class Core implements CoreSurroundings {
     forks: readonly Fork[],
     as: FunctionName,
     options: Partial<ForwardOptions> = {},
-  ): Promise<Outcome> {
+  ): Awaitable<Outcome> {
     return forward(exchange, forks, { sender: this.node, as: this.nameOf(as), ...options })
   }
 

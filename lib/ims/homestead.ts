@@ -1,3 +1,4 @@
+import type { Awaitable } from '../kit/awaitable.ts'
 import type { Impi, Impu } from './identity.ts'
 import type { ImsSubscription } from './subscription.ts'
 
@@ -8,15 +9,15 @@ import type { ImsSubscription } from './subscription.ts'
  */
 export interface Homestead {
   /** UAR: may this identity register, and at which S-CSCF? */
-  registrationStatus(query: RegistrationStatusQuery): Promise<Answer<ServerChoice>>
+  registrationStatus(query: RegistrationStatusQuery): Awaitable<Answer<ServerChoice>>
   /** LIR: which S-CSCF serves this identity? */
-  location(query: LocationQuery): Promise<Answer<ServerChoice>>
+  location(query: LocationQuery): Awaitable<Answer<ServerChoice>>
   /** MAR: what is this identity challenged with? */
-  authVector(query: AuthVectorQuery): Promise<Answer<AuthVector>>
+  authVector(query: AuthVectorQuery): Awaitable<Answer<AuthVector>>
   /** SAR: the S-CSCF takes, keeps or gives up an identity, and gets its profile. */
-  registrationData(impu: Impu, request: RegistrationDataRequest): Promise<Answer<RegistrationData>>
+  registrationData(impu: Impu, request: RegistrationDataRequest): Awaitable<Answer<RegistrationData>>
   /** The profile as it is known now, with no effect. */
-  readRegistrationData(impu: Impu): Promise<Answer<RegistrationData>>
+  readRegistrationData(impu: Impu): Awaitable<Answer<RegistrationData>>
 }
 
 /** A failure carries the HTTP status of the interface, which is what decides the SIP answer. */

@@ -1,3 +1,6 @@
+/** Written and read within one call: a buffer for each text would cost more than the copy. */
+const scratch = Buffer.allocUnsafeSlow(4096)
+
 /**
  * The same text, independent of what it was cut from or joined of.
  *
@@ -7,5 +10,6 @@
  * @param text one character an octet, as everything that came over SIP
  */
 export function detached<T extends string>(text: T): T {
-  return Buffer.from(text, 'latin1').toString('latin1') as T
+  if (text.length > scratch.length) return Buffer.from(text, 'latin1').toString('latin1') as T
+  return scratch.toString('latin1', 0, scratch.write(text, 'latin1')) as T
 }

@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { authParam, isDigest, type Credentials } from './credentials.ts'
 
 /** Digest algorithms of RFC 3261 §22.4 and RFC 8760; `-sess` hashes the nonces into the password's hash. */
@@ -104,18 +104,24 @@ export function formatNonceCount(count: number): string {
   return count.toString(16).padStart(8, '0')
 }
 
-/** Compares without telling by its duration where two texts of one length differ. */
+/** Compares without telling by its duration where two texts of one length differ: it always goes to their end. */
 export function equalInConstantTime(a: string, b: string): boolean {
-  const first = Buffer.from(a, 'latin1')
-  const second = Buffer.from(b, 'latin1')
-  return first.length === second.length && timingSafeEqual(first, second)
+  if (a.length !== b.length) return false
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
+  return difference === 0
 }
 
 function hashOf(algorithm: DigestAlgorithm): 'md5' | 'sha256' {
   return algorithm.startsWith('MD5') ? 'md5' : 'sha256'
 }
 
-/** `hash` takes a string as UTF-8, ours hold octets. */
+/** `hash` takes a string as UTF-8, ours hold octets: the same while all is ASCII. */
 function hashed(algorithm: DigestAlgorithm, text: string): string {
-  return hash(hashOf(algorithm), Buffer.from(text, 'latin1'))
+  return hash(hashOf(algorithm), isAscii(text) ? text : Buffer.from(text, 'latin1'))
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false
+  return true
 }

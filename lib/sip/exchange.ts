@@ -1,3 +1,4 @@
+import type { Awaitable } from '../kit/awaitable.ts'
 import type { SipUri } from './uri.ts'
 import type { SipRequest, SipResponse } from './message.ts'
 import type { Flow } from './transport/flow.ts'
@@ -52,7 +53,7 @@ export type NextHop =
   { readonly via: 'flow'; readonly flow: Flow } | { readonly via: 'uri'; readonly uri: SipUri }
 
 /** A SIP function: one request in, its answers out, by way of `exchange.respond`. */
-export type SipFunction = (exchange: ServerExchange) => void | Promise<void>
+export type SipFunction = (exchange: ServerExchange) => Awaitable<void>
 
 /** What a request may still do after this hop. */
 export interface HopLimits {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { HopLimits, NextHop, NoAnswer, ResponseListener, Sender, ServerExchange } from './exchange.ts'
+import { andThen } from '../kit/awaitable.ts'
 import { forward, forwardAck, type Fork, type ForwardOptions, type Outcome } from './forward.ts'
 import { H } from './header-names.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
@@ -84,7 +85,7 @@ function start(
   const sender = new FakeSender()
   let outcome: Outcome | undefined
   const branches = Array.from({ length: forks }, (): Fork => ({ request: received, hop }))
-  void forward(exchange, branches, { sender, as: 'us:5054', ...options }).then(end => (outcome = end))
+  void andThen(forward(exchange, branches, { sender, as: 'us:5054', ...options }), end => (outcome = end))
   return {
     sender,
     fork: (index: number) => sender.at(index),

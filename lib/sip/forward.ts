@@ -1,3 +1,4 @@
+import type { Awaitable } from '../kit/awaitable.ts'
 import type {
   ClientExchange,
   NextHop,
@@ -41,20 +42,20 @@ export interface Outcome {
  * Sends a request to one or several next hops at once, as a stateful proxy does (RFC 3261 §16.6-16.10, RFC 5393, RFC 6228).
  *
  * Provisional responses and every 2xx go upstream at once (but see `holdFinal`); a 2xx or 6xx ends the other forks.
- * The promise gives the first 2xx, which is already sent, or the best failure, which is the caller's to send (or to try elsewhere first).
+ * What comes of it is the first 2xx, which is already sent, or the best failure, which is the caller's to send (or to try
+ * elsewhere first): at once where functions of this process have answered without waiting for anything, else promised.
  * A CANCEL from upstream is passed to all open forks.
  */
 export function forward(
   exchange: ServerExchange,
   forks: readonly Fork[],
   options: ForwardOptions,
-): Promise<Outcome> {
+): Awaitable<Outcome> {
   const refused = refusalOf(exchange, forks.length)
-  if (refused !== undefined) return Promise.resolve(refused)
-  return new Promise(resolve => {
-    const forwarding = new Forwarding(exchange, options, resolve)
-    forwarding.start(forks)
-  })
+  if (refused !== undefined) return refused
+  const forwarding = new Forwarding(exchange, options)
+  forwarding.start(forks)
+  return forwarding.outcome
 }
 
 /** Passes on the ACK of a 2xx: one next hop, no transaction, no answer. */
@@ -110,7 +111,6 @@ class Branch implements ResponseListener {
 class Forwarding {
   readonly #exchange: ServerExchange
   readonly #options: ForwardOptions
-  readonly #resolve: (outcome: Outcome) => void
   readonly #branches: Branch[] = []
   #challenges: SipResponse[] | undefined
   #earlyDialogs: EarlyDialogs | undefined
@@ -118,11 +118,17 @@ class Forwarding {
   #best: Outcome | undefined
   #succeeded = false
   #stopped = false
+  #settled: Outcome | undefined
+  #resolve: ((outcome: Outcome) => void) | undefined
 
-  constructor(exchange: ServerExchange, options: ForwardOptions, resolve: (outcome: Outcome) => void) {
+  constructor(exchange: ServerExchange, options: ForwardOptions) {
     this.#exchange = exchange
     this.#options = options
-    this.#resolve = resolve
+  }
+
+  /** What has become of it; asked for once. */
+  get outcome(): Awaitable<Outcome> {
+    return this.#settled ?? new Promise(resolve => (this.#resolve = resolve))
   }
 
   start(forks: readonly Fork[]): void {
@@ -131,7 +137,8 @@ class Forwarding {
     const maxForwards = hopsLeft(original)
     this.#open = forks.length
     this.#earlyDialogs = EarlyDialogs.of(original, forks.length)
-    this.#exchange.onCancel = cancel => this.#cancel(cancel)
+    // Nothing else can be cancelled (RFC 3261 §9.1).
+    if (original.method === 'INVITE') this.#exchange.onCancel = cancel => this.#cancel(cancel)
     for (let i = 0; i < forks.length; i++) {
       // A fork inside the process may have ended the matter already.
       if (this.#stopped) {
@@ -181,7 +188,7 @@ class Forwarding {
     this.#options.onForkEnd?.(fork, response)
     this.#endBranch(fork)
     this.#cancelOthers(['SIP;cause=200;text="Call completed elsewhere"'])
-    this.#resolve({ response, made: undefined })
+    this.#end({ response, made: undefined })
   }
 
   #fail(fork: number, outcome: Outcome): void {
@@ -204,8 +211,13 @@ class Forwarding {
   /** Gives the best failure, once no fork is open any more. */
   #settle(): void {
     if (this.#best !== undefined && this.#open === 0 && !this.#succeeded) {
-      this.#resolve({ response: this.#withAllChallenges(this.#best.response), made: this.#best.made })
+      this.#end({ response: this.#withAllChallenges(this.#best.response), made: this.#best.made })
     }
+  }
+
+  #end(outcome: Outcome): void {
+    this.#settled = outcome
+    this.#resolve?.(outcome)
   }
 
   #endBranch(fork: number): void {

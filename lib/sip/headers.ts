@@ -274,9 +274,14 @@ export class HeaderEdit {
     return this
   }
 
-  /** Makes this the field's only value. It stands where the first one stood. */
-  set(id: HeaderId, value: string): this {
+  /**
+   * Makes this the field's only value. It stands where the first one stood.
+   *
+   * @param parsed what the field's one parser would make of it, where that is known
+   */
+  set(id: HeaderId, value: string, parsed?: unknown): this {
     const own = new OwnLine(id, nameOf(id), value)
+    own.parsed = parsed
     const at = this.#firstOf(id)
     if (at < 0) {
       this.#lines.push(own)

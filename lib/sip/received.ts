@@ -1,4 +1,3 @@
-import { detached } from '../kit/text.ts'
 import { MAGIC_COOKIE } from './branch.ts'
 import { H } from './header-names.ts'
 import type { SipRequest } from './message.ts'
@@ -14,11 +13,10 @@ export function transactionKey(request: SipRequest, via: Via, method: string): s
   const branch = branchOf(via)
   const sender = `${method} ${via.host}:${via.port ?? ''} `
   if (branch !== undefined && branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE)) {
-    return detached(sender + branch)
+    // Joined text is a copy of its pieces as soon as a map looks at it.
+    return sender + branch
   }
-  return detached(
-    sender + [request.uri, request.callId, request.fromTag, request.cseq?.number, via.params].join(' '),
-  )
+  return sender + [request.uri, request.callId, request.fromTag, request.cseq?.number, via.params].join(' ')
 }
 
 /** Notes where a request really came from (RFC 3261 §18.2.1, RFC 3581 §4). */

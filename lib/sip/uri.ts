@@ -1,3 +1,4 @@
+import { detached } from '../kit/text.ts'
 import {
   escapedOctet,
   equalsIgnoreCase,
@@ -56,8 +57,34 @@ export interface OtherUri {
 
 export type Uri = SipUri | TelUri | UrnUri | OtherUri
 
-/** Reads a URI; undefined if its syntax is bad. White space around or in it is bad syntax. */
+/** So many URIs of each of two generations are remembered, up to a length that almost all have. */
+const REMEMBERED = 2000
+const USUAL_LENGTH = 160
+let recent = new Map<string, Uri>()
+let older: ReadonlyMap<string, Uri> = recent
+
+/**
+ * Reads a URI; undefined if its syntax is bad. White space around or in it is bad syntax.
+ *
+ * The same few URIs come again and again, at each hop of a request and in each of a phone's: they are remembered.
+ */
 export function parseUri(text: string): Uri | undefined {
+  const known = recent.get(text)
+  if (known !== undefined) return known
+  if (text.length > USUAL_LENGTH) return readUri(text)
+  // Detached, since what is remembered must not hold the message that it was cut from.
+  const own = detached(text)
+  const uri = older.get(own) ?? readUri(own)
+  if (uri === undefined) return undefined
+  if (recent.size >= REMEMBERED) {
+    older = recent
+    recent = new Map()
+  }
+  recent.set(own, uri)
+  return uri
+}
+
+function readUri(text: string): Uri | undefined {
   const colon = text.indexOf(':')
   if (equalsIgnoreCase(text, 0, colon, 'sip')) return parseSip('sip', text, colon + 1)
   if (equalsIgnoreCase(text, 0, colon, 'sips')) return parseSip('sips', text, colon + 1)

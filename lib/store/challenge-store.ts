@@ -1,3 +1,5 @@
+import type { Awaitable } from '../kit/awaitable.ts'
+
 /** An authentication challenge that waits for its answer, or whose nonce may be used again. */
 export interface Challenge {
   readonly nonce: string
@@ -21,14 +23,14 @@ export interface Challenge {
  * A challenge vanishes at its expiry. It need not survive the process: losing one costs the phone one more 401.
  */
 export interface ChallengeStore {
-  get(impi: string, nonce: string): Promise<Challenge | undefined>
+  get(impi: string, nonce: string): Awaitable<Challenge | undefined>
   /** Adds a challenge, or replaces the one of the same nonce. */
-  put(impi: string, challenge: Challenge): Promise<void>
+  put(impi: string, challenge: Challenge): Awaitable<void>
   /**
    * Takes the use of a nonce: replaces the challenge only if it still has the nonce count that was read.
    * Two answers to one nonce that race cannot both win. One that is not to be used again has expired by now.
    */
-  advance(impi: string, challenge: Challenge, expectedNonceCount: number): Promise<'stored' | 'conflict'>
-  remove(impi: string, nonce: string): Promise<void>
-  removeAll(impi: string): Promise<void>
+  advance(impi: string, challenge: Challenge, expectedNonceCount: number): Awaitable<'stored' | 'conflict'>
+  /** Calls `handler` for each challenge that nobody has answered by its expiry, soon after it. */
+  onUnanswered(handler: (impi: string, challenge: Challenge) => void): void
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../kit/clock.ts'
+import { seconds, type Clock } from '../kit/clock.ts'
 import type { Challenge, ChallengeStore } from './challenge-store.ts'
 
 export interface MemoryChallengeOptions {
@@ -7,7 +7,14 @@ export interface MemoryChallengeOptions {
   readonly max?: number
 }
 
+interface Entry {
+  readonly impi: string
+  readonly challenge: Challenge
+}
+
 const DEFAULT_MAX = 100_000
+/** One look at what has expired serves all challenges of a second: a timer for each would cost more than the rest. */
+const LOOK_EVERY = seconds(1)
 
 /**
  * Open challenges in the memory of one process.
@@ -18,8 +25,9 @@ export class MemoryChallengeStore implements ChallengeStore {
   readonly #clock: Clock
   readonly #max: number
   /** Least recently written first. */
-  readonly #challenges = new Map<string, Challenge>()
-  readonly #noncesOf = new Map<string, Set<string>>()
+  readonly #entries = new Map<string, Entry>()
+  #onUnanswered: ((impi: string, challenge: Challenge) => void) | undefined
+  #looking = false
 
   constructor(options: MemoryChallengeOptions) {
     this.#clock = options.clock
@@ -27,80 +35,69 @@ export class MemoryChallengeStore implements ChallengeStore {
   }
 
   get size(): number {
-    return this.#challenges.size
+    return this.#entries.size
   }
 
-  async get(impi: string, nonce: string): Promise<Challenge | undefined> {
-    return this.#live(impi, nonce)
+  get(impi: string, nonce: string): Challenge | undefined {
+    const challenge = this.#entries.get(keyOf(impi, nonce))?.challenge
+    return challenge === undefined || challenge.expiresAt > this.#clock.now() ? challenge : undefined
   }
 
-  async put(impi: string, challenge: Challenge): Promise<void> {
+  put(impi: string, challenge: Challenge): void {
     this.#write(impi, challenge)
-    this.#dropOldest()
+    if (this.#entries.size > this.#max) this.#dropOldest()
+    this.#lookLater()
   }
 
-  async advance(
-    impi: string,
-    challenge: Challenge,
-    expectedNonceCount: number,
-  ): Promise<'stored' | 'conflict'> {
-    // No await between look and write: that is what makes it compare-and-set.
-    if (this.#live(impi, challenge.nonce)?.nonceCount !== expectedNonceCount) return 'conflict'
+  advance(impi: string, challenge: Challenge, expectedNonceCount: number): 'stored' | 'conflict' {
+    if (this.get(impi, challenge.nonce)?.nonceCount !== expectedNonceCount) return 'conflict'
     if (challenge.expiresAt > this.#clock.now()) this.#write(impi, challenge)
-    else this.#drop(impi, challenge.nonce)
+    else this.#entries.delete(keyOf(impi, challenge.nonce))
     return 'stored'
   }
 
-  async remove(impi: string, nonce: string): Promise<void> {
-    this.#drop(impi, nonce)
-  }
-
-  async removeAll(impi: string): Promise<void> {
-    for (const nonce of this.#noncesOf.get(impi) ?? []) this.#challenges.delete(keyOf(impi, nonce))
-    this.#noncesOf.delete(impi)
-  }
-
-  #live(impi: string, nonce: string): Challenge | undefined {
-    const challenge = this.#challenges.get(keyOf(impi, nonce))
-    if (challenge === undefined || challenge.expiresAt > this.#clock.now()) return challenge
-    this.#drop(impi, nonce)
-    return undefined
+  onUnanswered(handler: (impi: string, challenge: Challenge) => void): void {
+    this.#onUnanswered = handler
   }
 
   #write(impi: string, challenge: Challenge): void {
     const key = keyOf(impi, challenge.nonce)
     // Deleted first, for its new place at the young end.
-    this.#challenges.delete(key)
-    this.#challenges.set(key, challenge)
-    const nonces = this.#noncesOf.get(impi)
-    if (nonces === undefined) this.#noncesOf.set(impi, new Set([challenge.nonce]))
-    else nonces.add(challenge.nonce)
+    this.#entries.delete(key)
+    this.#entries.set(key, { impi, challenge })
   }
 
-  /** Drops what is beyond the bound, and at most two of the expired, so that a put has a constant cost. */
   #dropOldest(): void {
-    for (let looked = 0; looked < 2; looked++) {
-      const oldest = this.#challenges.entries().next()
-      if (oldest.done === true) return
-      const [key, challenge] = oldest.value
-      if (this.#challenges.size <= this.#max && challenge.expiresAt > this.#clock.now()) return
-      this.#drop(impiOf(key), challenge.nonce)
-    }
+    const oldest = this.#entries.keys().next()
+    if (oldest.done !== true) this.#entries.delete(oldest.value)
   }
 
-  #drop(impi: string, nonce: string): void {
-    this.#challenges.delete(keyOf(impi, nonce))
-    const nonces = this.#noncesOf.get(impi)
-    nonces?.delete(nonce)
-    if (nonces?.size === 0) this.#noncesOf.delete(impi)
+  #lookLater(): void {
+    if (this.#looking) return
+    this.#looking = true
+    this.#clock.after(LOOK_EVERY, () => {
+      this.#looking = false
+      this.#dropExpired()
+      if (this.#entries.size > 0) this.#lookLater()
+    })
+  }
+
+  /** Those that nobody has answered stand in the order of their expiry; among them, a nonce in use may live on. */
+  #dropExpired(): void {
+    const now = this.#clock.now()
+    for (const [key, { impi, challenge }] of this.#entries) {
+      const unanswered = challenge.nonceCount === 1
+      if (challenge.expiresAt > now) {
+        if (unanswered) return
+        continue
+      }
+      this.#entries.delete(key)
+      if (unanswered) this.#onUnanswered?.(impi, challenge)
+    }
   }
 }
 
 /** A header value holds no NUL, so an impi and a nonce cannot be mistaken for another pair. */
 function keyOf(impi: string, nonce: string): string {
   return `${impi}\0${nonce}`
-}
-
-function impiOf(key: string): string {
-  return key.slice(0, key.indexOf('\0'))
 }

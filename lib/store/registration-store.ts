@@ -1,3 +1,5 @@
+import type { Awaitable } from '../kit/awaitable.ts'
+
 /** One contact of a registered user, with what is needed to reach it. */
 export interface Binding {
   /** Names it within its record: the contact's instance and flow, or its URI. */
@@ -57,7 +59,7 @@ export interface Versioned<T> {
  * 10 s after the last expiry.
  */
 export interface RegistrationStore {
-  get(impu: string): Promise<Versioned<RegistrationRecord> | undefined>
+  get(impu: string): Awaitable<Versioned<RegistrationRecord> | undefined>
   /** @param expected the version that was read; undefined if there was no record. */
   put(impu: string, record: RegistrationRecord, expected: number | undefined): Promise<'stored' | 'conflict'>
   remove(impu: string, expected: number): Promise<'removed' | 'conflict'>

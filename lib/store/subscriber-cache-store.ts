@@ -1,3 +1,4 @@
+import type { Awaitable } from '../kit/awaitable.ts'
 import type { ChargingAddresses } from '../ims/homestead.ts'
 import type { Impi, Impu } from '../ims/identity.ts'
 
@@ -37,7 +38,7 @@ export interface CachedPrivateUser extends CachedAuthentication {
  * process. Changes of one row that touch different columns do not undo each other.
  */
 export interface SubscriberCacheStore {
-  getSubscription(impu: Impu): Promise<CachedSubscription | undefined>
+  getSubscription(impu: Impu): Awaitable<CachedSubscription | undefined>
   /** Creates or replaces document and charging addresses; registration state and bound impis stay. */
   putSubscription(impus: readonly Impu[], xml: string, charging: ChargingAddresses): Promise<void>
   /** Marks the rows that exist, and binds the impi, if given, to them. */
@@ -48,9 +49,9 @@ export interface SubscriberCacheStore {
   /** Says for each of these identities which wildcard it has; undefined for none, as nearly all. */
   setWildcards(wildcards: ReadonlyMap<Impu, string | undefined>): Promise<void>
   /** Every wildcard, with the identity under whose name its subscription is. */
-  wildcards(): Promise<ReadonlyMap<Impu, string>>
+  wildcards(): Awaitable<ReadonlyMap<Impu, string>>
 
-  getPrivate(impi: Impi): Promise<CachedPrivateUser | undefined>
+  getPrivate(impi: Impi): Awaitable<CachedPrivateUser | undefined>
   /** Replaces how it proves itself; the public identities stay. */
   putAuthentication(impi: Impi, authentication: CachedAuthentication): Promise<void>
   /** Lets a private identity use public ones, and no longer use others. */

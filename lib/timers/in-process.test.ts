@@ -14,7 +14,7 @@ let clock: TestClock
 let timers: InProcessTimers
 
 function start(): InProcessTimers {
-  return new InProcessTimers({ clock, log: noLog, environment, volatileTopics: ['volatile'] })
+  return new InProcessTimers({ clock, log: noLog, environment })
 }
 
 async function restart(): Promise<void> {
@@ -65,17 +65,15 @@ describe('over a restart', () => {
     await vi.waitFor(() => expect(pops).toEqual(['A', 'B']))
   })
 
-  test('one that has popped is gone, one of a volatile topic too', async () => {
+  test('one that has popped is gone', async () => {
     const pops: string[] = []
     timers.onPop('reg', async pop => void pops.push(pop.id))
     await timers.set('reg', 'a', seconds(1), '')
-    await timers.set('volatile', 'v', seconds(100), '')
     clock.advance(seconds(1))
     await vi.waitFor(() => expect(pops).toEqual(['a']))
 
     await restart()
     timers.onPop('reg', async pop => void pops.push(pop.id))
-    timers.onPop('volatile', async pop => void pops.push(pop.id))
     clock.advance(seconds(1000))
 
     expect(pops).toEqual(['a'])

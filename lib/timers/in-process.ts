@@ -9,8 +9,6 @@ export interface InProcessTimersOptions {
   readonly log: Log
   /** Where timers are kept over a restart; absent: in memory only. */
   readonly environment?: EmbeddedEnvironment
-  /** Topics whose timers need not outlive the process. */
-  readonly volatileTopics?: readonly string[]
 }
 
 interface StoredTimer {
@@ -24,7 +22,6 @@ interface LiveTimer extends StoredTimer {
 }
 
 interface Topic {
-  readonly durable: boolean
   readonly timers: Map<string, LiveTimer>
   handler: ((pop: TimerPop) => Promise<void>) | undefined
   /** Due before there was a handler. */
@@ -49,7 +46,6 @@ export class InProcessTimers implements TimerService {
   readonly #log: Log
   readonly #environment: EmbeddedEnvironment | undefined
   readonly #stored: EmbeddedTable<StoredTimer> | undefined
-  readonly #volatile: ReadonlySet<string>
   readonly #topics = new Map<string, Topic>()
   readonly #waiting: (() => Promise<void>)[] = []
   #running = 0
@@ -60,7 +56,6 @@ export class InProcessTimers implements TimerService {
     this.#log = options.log
     this.#environment = options.environment
     this.#stored = options.environment?.table<StoredTimer>('timers')
-    this.#volatile = new Set(options.volatileTopics)
     this.#load()
   }
 
@@ -68,7 +63,6 @@ export class InProcessTimers implements TimerService {
     const state = this.#topic(topic)
     const stored: StoredTimer = { due: this.#clock.now() + delay, opaque }
     this.#arm(topic, state, id, stored)
-    if (!state.durable) return
     this.#stored?.set(keyOf(topic, id), stored)
     await this.#environment?.commit('shared')
   }
@@ -78,8 +72,7 @@ export class InProcessTimers implements TimerService {
     state.timers.get(id)?.timer.cancel()
     state.timers.delete(id)
     state.overdue.delete(id)
-    if (state.durable && this.#stored?.remove(keyOf(topic, id)) === true)
-      await this.#environment?.commit('shared')
+    if (this.#stored?.remove(keyOf(topic, id)) === true) await this.#environment?.commit('shared')
   }
 
   onPop(topic: string, handler: Handler): void {
@@ -100,8 +93,7 @@ export class InProcessTimers implements TimerService {
   #topic(name: string): Topic {
     let topic = this.#topics.get(name)
     if (topic === undefined) {
-      const durable = this.#stored !== undefined && !this.#volatile.has(name)
-      topic = { durable, timers: new Map(), handler: undefined, overdue: new Set() }
+      topic = { timers: new Map(), handler: undefined, overdue: new Set() }
       this.#topics.set(name, topic)
     }
     return topic

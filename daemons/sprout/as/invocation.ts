@@ -1,3 +1,4 @@
+import type { Awaitable } from '../../../lib/kit/awaitable.ts'
 import { parseServedUser, type ServedUser } from '../../../lib/ims/served-user.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import type { ForwardOptions, Outcome } from '../../../lib/sip/forward.ts'
@@ -64,7 +65,7 @@ export class Invocation {
    * Sends on one copy of the request or several at once, and gives the best answer. A 2xx has gone up by then; a
    * failure is the server's to pass on, or to do something about. A copy that leads nowhere is not sent.
    */
-  forward(requests: readonly SipRequest[], options?: Partial<ForwardOptions>): Promise<Outcome> {
+  forward(requests: readonly SipRequest[], options?: Partial<ForwardOptions>): Awaitable<Outcome> {
     const forks = requests.flatMap(request => {
       const hop = nextHopOf(request)
       return hop === undefined ? [] : [{ request, hop }]

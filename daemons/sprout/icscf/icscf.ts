@@ -1,5 +1,5 @@
 import { classifyUri, defaultImpi, impuOf, type Impi, type Impu } from '../../../lib/ims/identity.ts'
-import type { Answer, ServerChoice } from '../../../lib/ims/homestead.ts'
+import type { Answer, RegistrationStatusQuery, ServerChoice } from '../../../lib/ims/homestead.ts'
 import {
   credentialsOf,
   hasEmergencyContact,
@@ -8,6 +8,7 @@ import {
 } from '../../../lib/ims/register-request.ts'
 import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import { authParam } from '../../../lib/sip/credentials.ts'
+import { andThen, type Awaitable } from '../../../lib/kit/awaitable.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import type { Outcome } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
@@ -22,7 +23,7 @@ const SUCCESS = new Set([2001, 2002, 2003])
 const NOT_REGISTERED = 5003
 
 /** The I-CSCF (TS 24.229 §5.3): finds the S-CSCF of who registers or is called, and steps out of the way. */
-export async function icscf(exchange: ServerExchange, core: Core): Promise<void> {
+export function icscf(exchange: ServerExchange, core: Core): Awaitable<void> {
   const { request, own } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
   if (request.method === 'REGISTER') return registerAt(exchange, request, core)
   if (request.headers.has(H.Route)) {
@@ -35,7 +36,7 @@ export async function icscf(exchange: ServerExchange, core: Core): Promise<void>
 
 // Registration (§5.3.1)
 
-async function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> {
+function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): Awaitable<void> {
   const impu = registeredImpu(request)
   if (impu === undefined) return core.answer(exchange, 400)
   const query = {
@@ -45,15 +46,27 @@ async function registerAt(exchange: ServerExchange, request: SipRequest, core: C
     authType: isDeregistration(request) ? ('DEREG' as const) : ('REG' as const),
     emergency: hasEmergencyContact(request),
   }
-  const first = await core.homestead.registrationStatus(query)
-  const refusal = refusalOfStatus(first)
-  if (refusal !== undefined) return core.answer(exchange, refusal)
+  return andThen(core.homestead.registrationStatus(query), first => {
+    const refusal = refusalOfStatus(first)
+    if (refusal !== undefined) return core.answer(exchange, refusal)
 
-  const target = scscfOf(first, core)
-  if (typeof target === 'number') return core.answer(exchange, target)
-  const outcome = await toScscf(exchange, request, target, core)
-  if (!mayTryAnother(outcome)) return exchange.respond(outcome.response)
+    const target = scscfOf(first, core)
+    if (typeof target === 'number') return core.answer(exchange, target)
+    return andThen(toScscf(exchange, request, target, core), outcome =>
+      mayTryAnother(outcome)
+        ? tryAnother(exchange, request, query, target, core)
+        : exchange.respond(outcome.response),
+    )
+  })
+}
 
+async function tryAnother(
+  exchange: ServerExchange,
+  request: SipRequest,
+  query: RegistrationStatusQuery,
+  target: SipUri,
+  core: Core,
+): Promise<void> {
   // The named S-CSCF does not serve: ask what another one must be able to do (TS 29.228 §6.1.1).
   const second = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
   if (refusalOfStatus(second) === 403) return core.answer(exchange, 403)
@@ -71,7 +84,7 @@ function toScscf(
   request: SipRequest,
   target: SipUri,
   core: Core,
-): Promise<Outcome> {
+): Awaitable<Outcome> {
   const headers = request.headers.edit().remove(H.Route).done()
   const rewritten = request.with(headers, formatUri(target))
   return core.forward(exchange, [{ request: rewritten, hop: { via: 'uri', uri: target } }], 'icscf', {

@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '../../../lib/kit/awaitable.ts'
 import { seconds } from '../../../lib/kit/clock.ts'
 import { detached } from '../../../lib/kit/text.ts'
 import type { AuthVector, AuthVectorQuery } from '../../../lib/ims/homestead.ts'
@@ -16,10 +17,6 @@ import { akaSecret, askedScheme, formatAkaChallenge, resyncOf, verifyAka } from 
 
 /** How long a challenge may be answered. */
 const CHALLENGE_LIFETIME = seconds(40)
-/** When the HSS is told that a challenge was not answered. */
-const UNANSWERED_AFTER = seconds(30)
-/** Topic of the timers of challenges. Challenges die with the process, and with them the wait for their answers. */
-export const UNANSWERED_CHALLENGE = 'authentication-timeout'
 
 /** Who a REGISTER is from, as far as is proven. */
 export interface AuthenticatedUser {
@@ -32,10 +29,7 @@ export interface AuthenticatedUser {
  *
  * @returns undefined if the request has been answered
  */
-export async function authenticate(
-  exchange: ServerExchange,
-  core: Core,
-): Promise<AuthenticatedUser | undefined> {
+export function authenticate(exchange: ServerExchange, core: Core): Awaitable<AuthenticatedUser | undefined> {
   const { request } = exchange
   const impu = registeredImpu(request)
   if (impu === undefined) return refuse(exchange, 404, core)
@@ -49,7 +43,7 @@ export async function authenticate(
   if (credentials !== undefined && isVouchedFor(credentials)) return user
   const response = credentials === undefined ? undefined : authParam(credentials, 'response')
   if (credentials === undefined || !isDigest(credentials) || response === undefined || response === '') {
-    return challenge(exchange, user, false, core, credentials === undefined ? {} : askedScheme(credentials))
+    return challenge(exchange, user, false, core, credentials && askedScheme(credentials))
   }
   return judge(exchange, user, credentials, core)
 }
@@ -60,14 +54,25 @@ function isVouchedFor(credentials: Credentials): boolean {
   return mark === 'tls-yes' || (mark === 'yes' && (authParam(credentials, 'response') ?? '') === '')
 }
 
-async function judge(
+function judge(
   exchange: ServerExchange,
   user: AuthenticatedUser,
   credentials: Credentials,
   core: Core,
-): Promise<AuthenticatedUser | undefined> {
+): Awaitable<AuthenticatedUser | undefined> {
   const nonce = authParam(credentials, 'nonce') ?? ''
-  const open = await core.challenges.get(user.impi, nonce)
+  return andThen(core.challenges.get(user.impi, nonce), open =>
+    judgeBy(open, exchange, user, credentials, core),
+  )
+}
+
+function judgeBy(
+  open: Challenge | undefined,
+  exchange: ServerExchange,
+  user: AuthenticatedUser,
+  credentials: Credentials,
+  core: Core,
+): Awaitable<AuthenticatedUser | undefined> {
   const count = parseNonceCount(authParam(credentials, 'nc') ?? '00000001')
   if (open === undefined || count === undefined || !isUsable(open, count, core)) {
     return challenge(exchange, user, true, core, askedScheme(credentials))
@@ -78,18 +83,19 @@ async function judge(
   }
   const { request } = exchange
   if (!isRight(credentials, open, request)) {
-    core.inBackground(
+    core.inBackground(() =>
       core.homestead.registrationData(user.impu, { type: 'dereg-auth-failed', impi: user.impi }),
     )
     return refuse(exchange, 403, core)
   }
   const used = { ...open, nonceCount: count + 1, expiresAt: lastUse(open, request, core) }
-  const won = await core.challenges.advance(user.impi, used, open.nonceCount)
-  if (won !== 'stored') return challenge(exchange, user, true, core, askedScheme(credentials))
-  const resync = open.secret.kind === 'aka' ? resyncOf(credentials) : undefined
-  if (resync === undefined) return user
-  if (resync === 'malformed') return refuse(exchange, 403, core)
-  return challenge(exchange, user, false, core, { ...askedScheme(credentials), resync })
+  return andThen(core.challenges.advance(user.impi, used, open.nonceCount), won => {
+    if (won !== 'stored') return challenge(exchange, user, true, core, askedScheme(credentials))
+    const resync = open.secret.kind === 'aka' ? resyncOf(credentials) : undefined
+    if (resync === undefined) return user
+    if (resync === 'malformed') return refuse(exchange, 403, core)
+    return challenge(exchange, user, false, core, { ...askedScheme(credentials), resync })
+  })
 }
 
 function isRight(credentials: Credentials, { realm, secret }: Challenge, request: SipRequest): boolean {
@@ -116,38 +122,29 @@ function lastUse(open: Challenge, request: SipRequest, core: Core): number {
   return Math.max(open.expiresAt, core.clock.now() + granted * 1000)
 }
 
-async function challenge(
+function challenge(
   exchange: ServerExchange,
   user: AuthenticatedUser,
   stale: boolean,
   core: Core,
-  asked: Pick<AuthVectorQuery, 'scheme' | 'resync'>,
-): Promise<undefined> {
-  const answer = await core.homestead.authVector({
-    impi: user.impi,
-    impu: user.impu,
-    serverName: core.scscfUri,
-    ...asked,
+  asked: Pick<AuthVectorQuery, 'scheme' | 'resync'> | undefined,
+): Awaitable<undefined> {
+  const { impi, impu } = user
+  const query = { impi, impu, serverName: core.scscfUri, ...asked }
+  return andThen(core.homestead.authVector(query), answer => {
+    if (!answer.ok) return refuse(exchange, answer.status === 503 || answer.status === 504 ? 504 : 403, core)
+    const vector = answer.value
+    const nonce = vector.kind === 'aka' ? vector.challenge : randomText(16)
+    return andThen(core.challenges.put(impi, newChallenge(vector, nonce, user, core)), () => {
+      core.answer(exchange, 401, {
+        edit: headers => {
+          for (const text of formatChallenges(vector, nonce, stale, core))
+            headers.append(H['WWW-Authenticate'], text)
+        },
+      })
+      return undefined
+    })
   })
-  if (!answer.ok) return refuse(exchange, answer.status === 503 || answer.status === 504 ? 504 : 403, core)
-  const vector = answer.value
-  const nonce = vector.kind === 'aka' ? vector.challenge : randomText(16)
-  await core.challenges.put(user.impi, newChallenge(vector, nonce, user, core))
-  core.inBackground(
-    core.timers.set(
-      UNANSWERED_CHALLENGE,
-      nonce,
-      UNANSWERED_AFTER,
-      JSON.stringify([user.impi, user.impu, nonce]),
-    ),
-  )
-  core.answer(exchange, 401, {
-    edit: headers => {
-      for (const text of formatChallenges(vector, nonce, stale, core))
-        headers.append(H['WWW-Authenticate'], text)
-    },
-  })
-  return undefined
 }
 
 function newChallenge(vector: AuthVector, nonce: string, user: AuthenticatedUser, core: Core): Challenge {
@@ -181,11 +178,10 @@ function formatChallenges(vector: AuthVector, nonce: string, stale: boolean, cor
 
 /** Tells the HSS of challenges that nobody answered (TS 24.229 §5.4.1.2.3). */
 export function watchUnanswered(core: Core): void {
-  core.timers.onPop(UNANSWERED_CHALLENGE, async pop => {
-    const [impi, impu, nonce] = JSON.parse(pop.opaque) as [Impi, Impu, string]
-    const open = await core.challenges.get(impi, nonce)
-    if (open?.nonceCount === 1)
-      await core.homestead.registrationData(impu, { type: 'dereg-auth-timeout', impi })
+  core.challenges.onUnanswered((impi, { impu }) => {
+    core.inBackground(() =>
+      core.homestead.registrationData(impu as Impu, { type: 'dereg-auth-timeout', impi: impi as Impi }),
+    )
   })
 }
 

@@ -45,7 +45,7 @@ export async function toContacts(
     onForkEnd: (fork, end) => {
       const key = keys[fork]
       const flowIsGone = typeof end === 'object' && end.status === 430
-      if (flowIsGone && key !== undefined) core.inBackground(forgetBinding(core, served.setName, key))
+      if (flowIsGone && key !== undefined) core.inBackground(() => forgetBinding(core, served.setName, key))
     },
   })
   if (response.status >= 300) exchange.respond(response)

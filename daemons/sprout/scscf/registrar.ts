@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '../../../lib/kit/awaitable.ts'
 import { millis } from '../../../lib/kit/clock.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type {
@@ -41,13 +42,24 @@ const EXPIRY = 'registration'
 const MOST_ATTEMPTS = 20
 
 /** Carries out an authenticated REGISTER (TS 24.229 §5.4.1.2.2, RFC 3261 §10.3). */
-export async function register(exchange: ServerExchange, user: AuthenticatedUser, core: Core): Promise<void> {
-  const { request } = exchange
-  const asked = askedOf(request, core.options.regMaxExpires)
+export function register(exchange: ServerExchange, user: AuthenticatedUser, core: Core): Awaitable<void> {
+  const asked = askedOf(exchange.request, core.options.regMaxExpires)
   if (asked.kind === 'malformed') return core.answer(exchange, 400, { reason: asked.why })
   if (removesOnlyEmergency(asked)) return core.answer(exchange, 501)
 
-  const answer = await fetchProfile(user, asked, core)
+  return andThen(fetchProfile(user, asked, core), answer => registerWith(answer, asked, exchange, user, core))
+}
+
+type AskedWell = Exclude<Asked, { kind: 'malformed' }>
+
+function registerWith(
+  answer: Answer<RegistrationData>,
+  asked: AskedWell,
+  exchange: ServerExchange,
+  user: AuthenticatedUser,
+  core: Core,
+): Awaitable<void> {
+  const { request } = exchange
   if (!answer.ok) return core.answer(exchange, statusOf(answer.status))
   const { subscription, charging, state } = answer.value
   if (addsBinding(asked) && state !== 'REGISTERED') return core.answer(exchange, 504)
@@ -58,30 +70,31 @@ export async function register(exchange: ServerExchange, user: AuthenticatedUser
 
   const known = associatedUris(subscription)
   const uris = known.length > 0 ? known : [user.impu]
-  const change = await update(core, impu, (record, now) => {
+  const changed = update(core, impu, (record, now) => {
     const current = record ?? emptyRecord(uris, core.scscfUri)
     if (asked.kind === 'fetch') return current
     if (asked.kind === 'remove-all') return withoutOwnContacts(current, user.impi)
     return withContacts({ ...current, associatedUris: uris }, asked.contacts, request, user.impi, now)
   })
-  if (change === undefined) return core.answer(exchange, 500)
-  if (isEmpty(change.after) && !isEmpty(change.before)) {
-    await core.homestead.registrationData(user.impu, {
-      type: 'dereg-user',
-      impi: user.impi,
-      serverName: core.scscfUri,
+  const accept = (change: Change): void => {
+    const ok = responseTo(request, 200, {
+      toTag: newTag(),
+      edit: headers => describe(headers, request, change.after, uris, charging, core),
     })
+    exchange.respond(ok)
+    const type = asked.kind === 'fetch' ? undefined : typeOf(change)
+    if (type === undefined) return
+    const pair = { request, answer: ok }
+    const news = { impu: user.impu, setName: impu, subscription, type, record: change.after, pair }
+    core.inBackground(() => tellAndHeed(news, core))
   }
-  const ok = responseTo(request, 200, {
-    toTag: newTag(),
-    edit: headers => describe(headers, request, change.after, uris, charging, core),
+  return andThen(changed, change => {
+    if (change === undefined) return core.answer(exchange, 500)
+    if (!isEmpty(change.after) || isEmpty(change.before)) return accept(change)
+    const { impi } = user
+    const gone = { type: 'dereg-user', impi, serverName: core.scscfUri } as const
+    return andThen(core.homestead.registrationData(user.impu, gone), () => accept(change))
   })
-  exchange.respond(ok)
-  const type = asked.kind === 'fetch' ? undefined : typeOf(change)
-  if (type === undefined) return
-  const pair = { request, answer: ok }
-  const news = { impu: user.impu, setName: impu, subscription, type, record: change.after, pair }
-  core.inBackground(tellAndHeed(news, core))
 }
 
 /** What a REGISTER has done (sip.md §4.5); undefined if there was nothing to be done. */
@@ -91,9 +104,10 @@ function typeOf({ before, after }: Change): RegistrationType | undefined {
 }
 
 /** A user whose indispensable server does not take the registration is not registered (TS 24.229 §5.4.1.7). */
-async function tellAndHeed(news: RegistrationNews, core: Core): Promise<void> {
-  const missed = await tellServers(news, core)
-  if (missed.length > 0) await deregister(news.setName, missed, core)
+function tellAndHeed(news: RegistrationNews, core: Core): Awaitable<void> {
+  return andThen(tellServers(news, core), missed =>
+    missed.length > 0 ? deregister(news.setName, missed, core) : undefined,
+  )
 }
 
 /** Ends a registration from the network's side. */
@@ -127,7 +141,11 @@ function addsBinding(asked: Asked): boolean {
 }
 
 /** A request that adds a binding registers at the HSS; one that only asks or removes must not (TS 29.228 §6.1.2). */
-function fetchProfile(user: AuthenticatedUser, asked: Asked, core: Core): Promise<Answer<RegistrationData>> {
+function fetchProfile(
+  user: AuthenticatedUser,
+  asked: Asked,
+  core: Core,
+): Awaitable<Answer<RegistrationData>> {
   if (!addsBinding(asked)) return core.homestead.readRegistrationData(user.impu)
   return core.homestead.registrationData(user.impu, {
     type: 'reg',
@@ -186,46 +204,56 @@ interface Change {
  *
  * @returns undefined if the store would not take it
  */
-async function update(
+function update(
   core: Core,
   impu: Impu,
   change: (record: RegistrationRecord | undefined, now: number) => RegistrationRecord,
-): Promise<Change | undefined> {
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const stored = await core.registrations.get(impu)
+  attempt = 1,
+): Awaitable<Change | undefined> {
+  return andThen(core.registrations.get(impu), stored => {
     const now = core.clock.now()
     const before = stored?.value ?? emptyRecord([], core.scscfUri)
     const after = withoutExpired(change(stored?.value, now), now)
     if (after === stored?.value || (stored === undefined && isEmpty(after))) return { before, after }
     const next = nextExpiry(after)
-    const written = [
-      next !== undefined
-        ? core.registrations.put(impu, after, stored?.version)
-        : stored === undefined
-          ? Promise.resolve('removed' as const)
-          : core.registrations.remove(impu, stored.version),
-      watchFrom(core, impu, nextExpiry(before), next, now),
-    ] as const
-    const [result] = await Promise.all(written)
-    if (result !== 'conflict') return { before, after }
-  }
-  core.log.error('a registration record changes too often to be written', { impu })
-  return undefined
+    const watching = watchFrom(core, impu, nextExpiry(before), next, now)
+    const written = write(core, impu, after, next, stored?.version)
+    const both =
+      watching === undefined ? written : Promise.all([written, watching]).then(([result]) => result)
+    return andThen(both, result => {
+      if (result !== 'conflict') return { before, after }
+      if (attempt < MOST_ATTEMPTS) return update(core, impu, change, attempt + 1)
+      core.log.error('a registration record changes too often to be written', { impu })
+      return undefined
+    })
+  })
+}
+
+/** @param next when something in the record expires; undefined: there is nothing left in it */
+function write(
+  core: Core,
+  impu: Impu,
+  record: RegistrationRecord,
+  next: number | undefined,
+  version: number | undefined,
+): Awaitable<'stored' | 'removed' | 'conflict'> {
+  if (next !== undefined) return core.registrations.put(impu, record, version)
+  return version === undefined ? 'removed' : core.registrations.remove(impu, version)
 }
 
 /**
  * A renewal leaves the timer as it is, and so does the end of the last binding, since somebody else may register just
  * then: when it pops, it looks again and is set for what then expires next, if anything.
  */
-async function watchFrom(
+function watchFrom(
   core: Core,
   impu: Impu,
   before: number | undefined,
   next: number | undefined,
   now: number,
-): Promise<void> {
-  if (next !== undefined && (before === undefined || next < before))
-    await core.timers.set(EXPIRY, impu, millis(next - now), impu)
+): Promise<void> | undefined {
+  if (next === undefined || (before !== undefined && next >= before)) return undefined
+  return core.timers.set(EXPIRY, impu, millis(next - now), impu)
 }
 
 /** Removes bindings when their time is over; the HSS hears of it when none is left (TS 24.229 §5.4.1.5). */
@@ -262,5 +290,5 @@ async function tellGone(
   if (!answer.ok || answer.value.subscription === undefined) return
   const { subscription } = answer.value
   const news = { impu, setName: impu, subscription, type: 'de-registration', record, except } as const
-  core.inBackground(tellServers(news, core))
+  core.inBackground(() => tellServers(news, core))
 }

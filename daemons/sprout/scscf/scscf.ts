@@ -1,3 +1,4 @@
+import { andThen, type Awaitable } from '../../../lib/kit/awaitable.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { H } from '../../../lib/sip/header-names.ts'
@@ -7,11 +8,12 @@ import { register } from './registrar.ts'
 import { session } from './session.ts'
 
 /** The S-CSCF (TS 24.229 §5.4): authenticates and keeps registrations, and serves users' requests. */
-export async function scscf(exchange: ServerExchange, core: Core): Promise<void> {
+export function scscf(exchange: ServerExchange, core: Core): Awaitable<void> {
   const { request } = exchange
   if (request.method !== 'REGISTER' || !isForRegistrar(request, core)) return session(exchange, core)
-  const user = await authenticate(exchange, core)
-  if (user !== undefined) await register(exchange, user, core)
+  return andThen(authenticate(exchange, core), user =>
+    user === undefined ? undefined : register(exchange, user, core),
+  )
 }
 
 /** The registrar takes what names this node or a home domain; other REGISTERs pass through (sip.md §4.5). */

@@ -1,6 +1,7 @@
 import type { FilterCriterion, RegistrationType } from '../../../lib/ims/ifc/criterion.ts'
 import { matches } from '../../../lib/ims/ifc/match.ts'
 import { Effort } from '../../../lib/ims/ifc/pattern.ts'
+import type { Awaitable } from '../../../lib/kit/awaitable.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
 import { servedIdentity } from '../../../lib/ims/registered-set.ts'
 import type { ImsSubscription } from '../../../lib/ims/subscription.ts'
@@ -33,10 +34,18 @@ export interface RegistrationNews {
  *
  * @returns the names of servers that the user cannot be registered without and that did not take the registration
  */
-export async function tellServers(news: RegistrationNews, core: Core): Promise<readonly string[]> {
+export function tellServers(news: RegistrationNews, core: Core): Awaitable<readonly string[]> {
   const criteria = criteriaFor(news, core)
   // An emergency registration is nobody's business but the emergency call's.
   if (criteria.length === 0 || news.record.bindings.some(binding => binding.emergency)) return []
+  return tell(criteria, news, core)
+}
+
+async function tell(
+  criteria: readonly FilterCriterion[],
+  news: RegistrationNews,
+  core: Core,
+): Promise<readonly string[]> {
   const expires = news.type === 'de-registration' ? 0 : secondsLeft(news.record, core)
   const missed = await Promise.all(
     criteria.map(async ({ server }) => {

@@ -4,6 +4,22 @@ import { canonicalAddress, PeerTable } from './peer-table.ts'
 /** IPv4 leaves this much of a datagram to UDP's payload; IPv6 a little more. */
 const MAX_DATAGRAM_OCTETS = 65_507
 
+/** Datagrams are cut from blocks of this size: a buffer of its own for each would cost as much as the system call. */
+const BLOCK_OCTETS = 128 * 1024
+let block = Buffer.allocUnsafeSlow(BLOCK_OCTETS)
+let used = 0
+
+/** A message as octets, in a part of a block that nobody writes to again: the kernel may take it later. */
+function octetsOf(text: string): Buffer {
+  if (used + text.length > BLOCK_OCTETS) {
+    block = Buffer.allocUnsafeSlow(BLOCK_OCTETS)
+    used = 0
+  }
+  const octets = block.subarray(used, used + block.write(text, used, 'latin1'))
+  used += octets.length
+  return octets
+}
+
 /** What a flow needs of the socket it shares with all others. */
 export interface DatagramSender {
   /** Never throws. @param settled told what became of it, where the caller wants to know */
@@ -38,7 +54,7 @@ export class UdpFlow extends BaseFlow {
       this.failLater(new Error(`${text.length} octets do not fit into a datagram`))
       return
     }
-    const octets = Buffer.from(text, 'latin1')
+    const octets = octetsOf(text)
     if (this.#proven) {
       // Without a callback Node tries the send at once and keeps no record of it: a third of the cost.
       this.#sender.transmit(octets, this.remotePort, this.remoteAddress)

@@ -92,7 +92,7 @@ export class UdpTransport implements Transport, DatagramSender {
 
   transmit(octets: Buffer, port: number, address: string, settled?: (error: Error | null) => void): void {
     try {
-      this.#socket.send(octets, 0, octets.length, port, address, settled)
+      this.#socket.send(octets, port, address, settled)
     } catch (error) {
       // A port that cannot be, or the socket is closed.
       settled?.(error instanceof Error ? error : new Error(String(error)))

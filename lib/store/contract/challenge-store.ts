@@ -67,19 +67,20 @@ export function challengeStoreContract(name: string, open: Open<ChallengeStore>)
       })
     })
 
-    test('challenges are removed one by one or all of an identity', async () => {
+    test('one that nobody has answered is told of once, when its time is over', async () => {
       const clock = new TestClock()
       await withStore(open, clock, async ({ store }) => {
+        const told: string[] = []
+        store.onUnanswered((impi, { nonce }) => told.push(`${impi} ${nonce}`))
         for (const nonce of ['n1', 'n2', 'n3'])
           await store.put(IMPI, challengeOf(nonce, clock.now() + 40_000))
-        await store.put('bob@example.com', challengeOf('n1', clock.now() + 40_000))
+        await store.advance(IMPI, challengeOf('n1', clock.now() + 300_000, 2), 1)
+        await store.advance(IMPI, challengeOf('n2', clock.now(), 2), 1)
 
-        await store.remove(IMPI, 'n1')
-        expect(await store.get(IMPI, 'n1')).toBeUndefined()
-        expect(await store.get(IMPI, 'n2')).toBeDefined()
-        await store.removeAll(IMPI)
-        expect(await store.get(IMPI, 'n3')).toBeUndefined()
-        expect(await store.get('bob@example.com', 'n1')).toBeDefined()
+        clock.advance(seconds(39))
+        expect(told).toEqual([])
+        clock.advance(seconds(400))
+        expect(told).toEqual([`${IMPI} n3`])
       })
     })
   })

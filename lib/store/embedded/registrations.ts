@@ -32,7 +32,7 @@ export class EmbeddedRegistrationStore implements RegistrationStore {
     this.#sweep = this.#sweepLater()
   }
 
-  async get(impu: string): Promise<Versioned<RegistrationRecord> | undefined> {
+  get(impu: string): Versioned<RegistrationRecord> | undefined {
     const row = this.#live(impu)
     return row && { value: row.record, version: row.version }
   }

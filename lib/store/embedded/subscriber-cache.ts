@@ -32,7 +32,7 @@ export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
       this.#wildcards.set(impu as Impu, this.#wildcardTable.get(impu) ?? '')
   }
 
-  async getSubscription(impu: Impu): Promise<CachedSubscription | undefined> {
+  getSubscription(impu: Impu): CachedSubscription | undefined {
     return this.#impus.get(impu)
   }
 
@@ -79,11 +79,11 @@ export class EmbeddedSubscriberCacheStore implements SubscriberCacheStore {
     if (changed) await this.#environment.commit('now')
   }
 
-  async wildcards(): Promise<ReadonlyMap<Impu, string>> {
+  wildcards(): ReadonlyMap<Impu, string> {
     return this.#wildcards
   }
 
-  async getPrivate(impi: Impi): Promise<CachedPrivateUser | undefined> {
+  getPrivate(impi: Impi): CachedPrivateUser | undefined {
     return this.#impis.get(impi)
   }
 
