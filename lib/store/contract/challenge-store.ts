@@ -52,7 +52,7 @@ export function challengeStoreContract(name: string, open: Open<ChallengeStore>)
         await store.put(IMPI, challengeOf('n1', clock.now() + 40_000))
 
         const next = challengeOf('n1', clock.now() + 300_000, 2)
-        const results = await Promise.all([1, 2, 3].map(() => store.advance(IMPI, next, 1)))
+        const results = await Promise.all([1, 2, 3].map(async () => store.advance(IMPI, next, 1)))
 
         expect(results.filter(result => result === 'stored')).toHaveLength(1)
         expect((await store.get(IMPI, 'n1'))?.nonceCount).toBe(2)
