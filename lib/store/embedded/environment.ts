@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { millis, type Duration } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
+import { makeFolder, storeFailed, unusable } from './data-dir.ts'
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts'
 import { EmbeddedTable, type TableOptions } from './table.ts'
 
@@ -188,42 +188,11 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
   }
 }
 
-/** With its parents. Node's own `recursive` never returns where the kernel denies a folder with ENOENT, as in /proc. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return
-  makeFolder(dirname(path))
-  try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (error) {
-    // Another process may have been faster.
-    if (!existsSync(path)) throw error
-  }
-}
-
 function newBatch(): Batch {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>()
   // Who does not wait for a commit does not want to hear of it either.
   promise.catch(() => undefined)
   return { tables: new Set(), done: promise, resolve: () => resolve(undefined), reject, urgency: undefined }
-}
-
-function storeFailed(dir: string, cause: unknown): CwError {
-  return new CwError('STORE_FAILED', `the store in ${dir} could not be written`, {
-    where: { file: dir },
-    changed: 'nothing',
-    remedies: [`df -h ${dir}`],
-    cause,
-  })
-}
-
-function unusable(dir: string, cause: unknown): CwError {
-  return new CwError('DATA_DIR_UNUSABLE', `the data directory ${dir} cannot be used`, {
-    where: { file: dir },
-    ...(cause instanceof Error ? { why: cause.message } : {}),
-    changed: 'nothing',
-    remedies: [`ls -ld ${dir}`, 'choose another with --data-dir'],
-    cause,
-  })
 }
 
 function locked(dir: string, owner: ProcessIdentity): CwError {
