@@ -1,12 +1,16 @@
 import type { Awaitable } from '../kit/awaitable.ts'
 
-/** An authentication challenge that waits for its answer, or whose nonce may be used again. */
-export interface Challenge {
+/** What a store has to know of a challenge that waits for its answer, or whose nonce may be used again. */
+export interface OpenChallenge {
   readonly nonce: string
   /** The next nonce count that is expected; starts at 1. */
   readonly nonceCount: number
   /** Unix time in milliseconds. */
   readonly expiresAt: number
+}
+
+/** An authentication challenge of the registrar. */
+export interface Challenge extends OpenChallenge {
   readonly realm: string
   readonly qop: string
   readonly impu: string
@@ -22,15 +26,15 @@ export interface Challenge {
  *
  * A challenge vanishes at its expiry. It need not survive the process: losing one costs the phone one more 401.
  */
-export interface ChallengeStore {
-  get(impi: string, nonce: string): Awaitable<Challenge | undefined>
+export interface ChallengeStore<C extends OpenChallenge = Challenge> {
+  get(impi: string, nonce: string): Awaitable<C | undefined>
   /** Adds a challenge, or replaces the one of the same nonce. */
-  put(impi: string, challenge: Challenge): Awaitable<void>
+  put(impi: string, challenge: C): Awaitable<void>
   /**
    * Takes the use of a nonce: replaces the challenge only if it still has the nonce count that was read.
    * Two answers to one nonce that race cannot both win. One that is not to be used again has expired by now.
    */
-  advance(impi: string, challenge: Challenge, expectedNonceCount: number): Awaitable<'stored' | 'conflict'>
+  advance(impi: string, challenge: C, expectedNonceCount: number): Awaitable<'stored' | 'conflict'>
   /** Calls `handler` for each challenge that nobody has answered by its expiry, soon after it. */
-  onUnanswered(handler: (impi: string, challenge: Challenge) => void): void
+  onUnanswered(handler: (impi: string, challenge: C) => void): void
 }

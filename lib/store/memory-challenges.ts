@@ -1,5 +1,5 @@
 import { seconds, type Clock } from '../kit/clock.ts'
-import type { Challenge, ChallengeStore } from './challenge-store.ts'
+import type { Challenge, ChallengeStore, OpenChallenge } from './challenge-store.ts'
 
 export interface MemoryChallengeOptions {
   readonly clock: Clock
@@ -7,9 +7,9 @@ export interface MemoryChallengeOptions {
   readonly max?: number
 }
 
-interface Entry {
+interface Entry<C> {
   readonly impi: string
-  readonly challenge: Challenge
+  readonly challenge: C
 }
 
 const DEFAULT_MAX = 100_000
@@ -21,12 +21,12 @@ const LOOK_EVERY = seconds(1)
  *
  * At the bound the oldest challenge goes: a flood of REGISTERs costs honest phones a second 401, not us our memory.
  */
-export class MemoryChallengeStore implements ChallengeStore {
+export class MemoryChallengeStore<C extends OpenChallenge = Challenge> implements ChallengeStore<C> {
   readonly #clock: Clock
   readonly #max: number
   /** Least recently written first. */
-  readonly #entries = new Map<string, Entry>()
-  #onUnanswered: ((impi: string, challenge: Challenge) => void) | undefined
+  readonly #entries = new Map<string, Entry<C>>()
+  #onUnanswered: ((impi: string, challenge: C) => void) | undefined
   #looking = false
 
   constructor(options: MemoryChallengeOptions) {
@@ -38,29 +38,29 @@ export class MemoryChallengeStore implements ChallengeStore {
     return this.#entries.size
   }
 
-  get(impi: string, nonce: string): Challenge | undefined {
+  get(impi: string, nonce: string): C | undefined {
     const challenge = this.#entries.get(keyOf(impi, nonce))?.challenge
     return challenge === undefined || challenge.expiresAt > this.#clock.now() ? challenge : undefined
   }
 
-  put(impi: string, challenge: Challenge): void {
+  put(impi: string, challenge: C): void {
     this.#write(impi, challenge)
     if (this.#entries.size > this.#max) this.#dropOldest()
     this.#lookLater()
   }
 
-  advance(impi: string, challenge: Challenge, expectedNonceCount: number): 'stored' | 'conflict' {
+  advance(impi: string, challenge: C, expectedNonceCount: number): 'stored' | 'conflict' {
     if (this.get(impi, challenge.nonce)?.nonceCount !== expectedNonceCount) return 'conflict'
     if (challenge.expiresAt > this.#clock.now()) this.#write(impi, challenge)
     else this.#entries.delete(keyOf(impi, challenge.nonce))
     return 'stored'
   }
 
-  onUnanswered(handler: (impi: string, challenge: Challenge) => void): void {
+  onUnanswered(handler: (impi: string, challenge: C) => void): void {
     this.#onUnanswered = handler
   }
 
-  #write(impi: string, challenge: Challenge): void {
+  #write(impi: string, challenge: C): void {
     const key = keyOf(impi, challenge.nonce)
     // Deleted first, for its new place at the young end.
     this.#entries.delete(key)
