@@ -7,7 +7,7 @@ import { seconds, type Duration } from '../kit/clock.ts'
 import type { Graylist } from '../kit/graylist.ts'
 
 export interface HttpClientOptions {
-  /** `http://host:port`. */
+  /** `http://host:port`, or `https`. */
   readonly origin: string
   /** For one server to answer. */
   readonly timeout: Duration
@@ -62,6 +62,7 @@ const MOST_POOLS = 100
  */
 export class HttpClient {
   readonly #options: HttpClientOptions
+  readonly #scheme: string
   readonly #host: string
   readonly #port: string
   /** By address; the host itself where there is no look-up. */
@@ -72,9 +73,10 @@ export class HttpClient {
 
   constructor(options: HttpClientOptions) {
     this.#options = options
-    const { hostname, port } = new URL(options.origin)
+    const { protocol, hostname, port } = new URL(options.origin)
+    this.#scheme = protocol
     this.#host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-    this.#port = port === '' ? '80' : port
+    this.#port = port === '' ? (protocol === 'https:' ? '443' : '80') : port
   }
 
   async request(request: ClientRequest): Promise<ClientResult> {
@@ -154,7 +156,7 @@ export class HttpClient {
     let pool = this.#pools.get(address)
     if (pool === undefined) {
       const { connections = CONNECTIONS, connectTimeout, maxBodyBytes = MIB } = this.#options
-      pool = new Pool(`http://${uriHost(address)}:${this.#port}`, {
+      pool = new Pool(`${this.#scheme}//${uriHost(address)}:${this.#port}`, {
         connections,
         connect: { timeout: connectTimeout },
         maxResponseSize: maxBodyBytes,
