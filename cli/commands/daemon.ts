@@ -15,6 +15,7 @@ const NAMES = [
   'sprout',
   'homestead',
   'homer',
+  'memento',
   'ellis',
   'ralf',
   'config-manager',
@@ -58,7 +59,8 @@ share --domain, --sprout-hostname and --port-offset.`
       helpValue: 'ADDRESS:PORT',
     }),
     homestead: Flags.string({
-      summary: 'For sprout: where homestead is. Default: port 8888, plus the offset, on this machine.',
+      summary:
+        'For sprout and memento: where homestead is. Default: port 8888, plus the offset, on this machine.',
       helpValue: 'URL',
     }),
   }

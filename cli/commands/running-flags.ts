@@ -4,8 +4,8 @@ import { join } from 'node:path'
 
 const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const
 
-/** Keeps the highest port, 10888, below 65536. */
-const MOST_OFFSET = 54_000
+/** Keeps the highest port, 11888, below 65536. */
+const MOST_OFFSET = 53_000
 
 /** What every command takes that runs daemons. */
 export const runningFlags = {

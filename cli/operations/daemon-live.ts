@@ -10,6 +10,7 @@ export const LIVE_OPTIONS: Readonly<Record<DaemonName, readonly string[]>> = {
   // How long the answers of an HSS are kept will depend on it; there is no HSS yet.
   homestead: [...EVERYWHERE, 'reg_max_expires'],
   homer: EVERYWHERE,
+  memento: EVERYWHERE,
   ellis: EVERYWHERE,
   ralf: EVERYWHERE,
   'config-manager': EVERYWHERE,

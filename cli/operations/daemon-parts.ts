@@ -7,11 +7,14 @@ import { startEllis } from '../../daemons/ellis/ellis.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
 import { startHomestead } from '../../daemons/homestead/homestead.ts'
 import { healthByHttp } from '../../daemons/queue-manager/node-health.ts'
+import { startMemento } from '../../daemons/memento/memento.ts'
+import type { HttpChallenge } from '../../daemons/memento/authentication.ts'
 import { startQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
 import { startRalf } from '../../daemons/ralf/ralf.ts'
 import type { SproutOptions } from '../../daemons/sprout/options.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
+import type { Metric } from '../../lib/http/monitoring.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
 import { uriHost } from '../../lib/kit/address.ts'
@@ -24,6 +27,7 @@ import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { NodeProtection } from '../../lib/sip/node.ts'
 import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
+import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
@@ -51,6 +55,8 @@ export interface Base {
   readonly addMonitoring: (server: HttpServer) => void
   /** What the process shows of its SIP daemon. */
   readonly sip: SipParts
+  /** Figures beside those of SIP. */
+  readonly figures: (() => readonly Metric[])[]
 }
 
 /** A daemon that has opened its ports. */
@@ -71,6 +77,7 @@ export const PARTS = {
   sprout,
   homestead,
   homer,
+  memento,
   ellis,
   ralf,
   'config-manager': configManager,
@@ -122,15 +129,7 @@ async function sprout(base: Base): Promise<Part> {
   const ports = { icscf, bgcf, scscf }
   const environment = await base.openStores()
   const protection = protectionOf(base)
-  const homestead = new HttpHomestead({
-    origin: place.homestead,
-    servers: {
-      lookup: place.lookup,
-      graylist: new Graylist({ clock, blackFor: place.limits.httpBlacklist }),
-      onOverload: () => protection.admission.penalise(),
-    },
-  })
-  opened.defer(() => homestead.close())
+  const homestead = openHomestead(base, protection.admission)
   const timers = new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
   const options: Changing<SproutOptions> = {
@@ -171,6 +170,20 @@ async function sprout(base: Base): Promise<Part> {
 
 function serverPorts({ servers }: Place): Readonly<Record<string, number>> {
   return Object.fromEntries(servers.flatMap(({ name, port }) => (port === undefined ? [] : [[name, port]])))
+}
+
+/** The subscriber server of the deployment. What it refuses for its load is taken for this daemon's own. */
+function openHomestead({ place, clock, opened }: Base, admission: Admission): HttpHomestead {
+  const homestead = new HttpHomestead({
+    origin: place.homestead,
+    servers: {
+      lookup: place.lookup,
+      graylist: new Graylist({ clock, blackFor: place.limits.httpBlacklist }),
+      onOverload: () => admission.penalise(),
+    },
+  })
+  opened.defer(() => homestead.close())
+  return homestead
 }
 
 /** Against more requests than can be answered, and peers that do not answer. */
@@ -232,6 +245,34 @@ async function homer(base: Base): Promise<Part> {
   return httpPart('homer', base, await startHomer({ log, documents, bind, port: ports.homer, addRoutes }))
 }
 
+async function memento(base: Base): Promise<Part> {
+  const { place, clock, log, opened, addMonitoring: addRoutes } = base
+  const admission = new Admission(place.limits.overload)
+  const callLists = openCallLists({ dir: callListsDir(place), clock, access: 'read' })
+  opened.defer(() => callLists.close())
+  const { apiKey } = place.callLists
+  const running = await startMemento({
+    clock,
+    log,
+    callLists,
+    homestead: openHomestead(base, admission),
+    challenges: new MemoryChallengeStore<HttpChallenge>({ clock }),
+    homeDomain: place.homeDomains[0],
+    ...(apiKey === undefined ? {} : { apiKey }),
+    bind: place.bind,
+    port: place.ports.memento,
+    admission,
+    addRoutes,
+  })
+  base.figures.push(running.metrics)
+  return httpPart('memento', base, running)
+}
+
+/** Sprout writes there, memento reads. */
+function callListsDir({ dataDir }: Place): string {
+  return join(dataDir, 'call-lists')
+}
+
 async function ellis(base: Base): Promise<Part> {
   const { bind, ports } = base.place
   const { log, addMonitoring: addRoutes } = base
@@ -266,8 +307,8 @@ async function configManager(base: Base): Promise<Part> {
 async function queueManager(base: Base): Promise<Part> {
   const { place, clock, log } = base
   const node = nodeOf(base)
-  const { bonoHttp, sproutHttp, homestead, homer, ellis, ralf } = place.ports
-  const ports = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, ellis, ralf }
+  const { bonoHttp, sproutHttp, homestead, homer, memento, ellis, ralf } = place.ports
+  const ports = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, memento, ellis, ralf }
   const health = Object.entries(ports).map(([daemon, port]) => [
     daemon,
     `http://${uriHost(place.address)}:${port}/health`,

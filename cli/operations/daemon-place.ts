@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from 'node:net'
 import { hostname } from 'node:os'
 import { allServers, SERVER_NAMES, type BgcfRoute, type ServerPlace } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
+import { callListSettingsOf, DEFAULT_CALL_LISTS, type CallListSettings } from '../../lib/config/call-lists.ts'
 import { DEFAULT_LIMITS, limitsOf, type Limits } from '../../lib/config/limits.ts'
 import { findOption } from '../../lib/config/options.ts'
 import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
@@ -48,6 +49,7 @@ export interface Place {
   readonly lookup: AddressLookup
   readonly limits: Limits
   readonly settings: Settings
+  readonly callLists: CallListSettings
   readonly bgcfRoutes: readonly BgcfRoute[]
   /** Absent: it is told by flags and stands for itself. */
   readonly node?: NodeIdentity
@@ -79,7 +81,7 @@ export interface DaemonFlags {
   readonly sproutHostname: string
   /** Where bono's requests enter the core, and the other functions of that sprout are. */
   readonly upstream: { readonly host: string; readonly port: number }
-  /** `http://host:port`, for sprout. */
+  /** `http://host:port`, for sprout and memento. */
   readonly homestead: string
 }
 
@@ -108,6 +110,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     lookup: addressLookup(dns, family),
     limits: DEFAULT_LIMITS,
     settings: DEFAULT_SETTINGS,
+    callLists: DEFAULT_CALL_LISTS,
     bgcfRoutes: [],
     drain: seconds(5),
   }
@@ -192,6 +195,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
       ]),
     }),
     settings: settingsOf(values),
+    callLists: callListSettingsOf(values),
     bgcfRoutes,
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,

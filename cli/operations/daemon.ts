@@ -59,6 +59,7 @@ export async function runDaemon(
     log,
     opened,
     sip,
+    figures: [],
     openStores: async () => {
       const environment = await openEmbedded({ dir: join(place.dataDir, name) })
       opened.defer(() => environment.close())
@@ -69,7 +70,7 @@ export async function runDaemon(
       addMonitoringRoutes(server, {
         healthy: () => ready,
         status: () => ({ daemon: name, version: manifest.version, ...details(), ...sipStatus(sip) }),
-        metrics: () => (isSip(sip) ? metricsOf(sip) : []),
+        metrics: () => [...(isSip(sip) ? metricsOf(sip) : []), ...base.figures.flatMap(figures => figures())],
       })
     },
   }

@@ -1,11 +1,13 @@
 import { isIPv6 } from 'node:net'
+import { join } from 'node:path'
 import { sproutHostnameOf, scscfUriOf } from '../../lib/config/names.ts'
+import { DEFAULT_CALL_LISTS } from '../../lib/config/call-lists.ts'
 import { DEFAULT_LIMITS } from '../../lib/config/limits.ts'
 import { portsAt, type CorePorts } from '../../lib/config/ports.ts'
 import { DEFAULT_SETTINGS } from '../../lib/config/settings.ts'
 import { machineDns } from '../../lib/dns/machine-dns.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
-import { addMonitoringRoutes } from '../../lib/http/monitoring.ts'
+import { addMonitoringRoutes, type Metric } from '../../lib/http/monitoring.ts'
 import type { HttpServer } from '../../lib/http/server.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import { LOOPBACK, LOOPBACK_6, uriHost } from '../../lib/kit/address.ts'
@@ -15,6 +17,7 @@ import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
 import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
+import { openCallLists, type EmbeddedCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
@@ -27,6 +30,8 @@ import { InProcessTimers } from '../../lib/timers/in-process.ts'
 import { startBono } from '../bono/bono.ts'
 import { startHomer } from '../homer/homer.ts'
 import { startHomestead, type RunningHomestead } from '../homestead/homestead.ts'
+import type { HttpChallenge } from '../memento/authentication.ts'
+import { startMemento } from '../memento/memento.ts'
 import { allServers } from '../sprout/options.ts'
 import { startSprout } from '../sprout/sprout.ts'
 import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
@@ -69,6 +74,9 @@ interface Base {
   readonly clock: Clock
   readonly log: Log
   readonly environment: EmbeddedEnvironment
+  readonly callLists: EmbeddedCallLists
+  /** Figures beside those of SIP. */
+  readonly figures: (() => readonly Metric[])[]
   /** Closes in reverse order what has been opened. */
   readonly opened: AsyncDisposableStack
   /** When transactions in flight are cut off (Unix ms); it counts from when it is first asked for. */
@@ -88,7 +96,8 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     const sip: SipParts = {}
     let ready = false
     const status = (): CoreStatus => statusOf(sip)
-    const monitored = { healthy: () => ready, status, metrics: () => metricsOf(sip) }
+    const metrics = (): readonly Metric[] => [...metricsOf(sip), ...base.figures.flatMap(each => each())]
+    const monitored = { healthy: () => ready, status, metrics }
     const { homestead } = await openHttp(base, server => addMonitoringRoutes(server, monitored))
     await openSip(base, homestead, sip)
     ready = true
@@ -110,6 +119,10 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
   let drainedBy: number | undefined
   const environment = await openEmbedded({ dir: options.dataDir })
   opened.defer(() => environment.close())
+  const { diskLimit } = DEFAULT_CALL_LISTS
+  const dir = join(options.dataDir, 'call-lists')
+  const callLists = openCallLists({ dir, clock, access: 'write', diskLimit })
+  opened.defer(() => callLists.close())
   return {
     options,
     ports: portsAt(options.portOffset),
@@ -118,12 +131,14 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
     clock,
     log,
     environment,
+    callLists,
+    figures: [],
     opened,
     drainedBy: () => (drainedBy ??= clock.now() + DRAIN),
   }
 }
 
-/** Homestead and homer, on IPv4's loopback whatever the phones speak: that is where `cw user` looks. */
+/** Homestead, homer and memento, on IPv4's loopback whatever the phones speak: that is where `cw user` looks. */
 async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Promise<RunningHomestead> {
   const { options, ports, clock, environment, opened } = base
   const homestead = await startHomestead({
@@ -150,6 +165,19 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
     addRoutes,
   })
   opened.defer(() => homer.close())
+  const memento = await startMemento({
+    clock,
+    log: base.log.with({ daemon: 'memento' }),
+    callLists: base.callLists,
+    homestead: homestead.homestead,
+    challenges: new MemoryChallengeStore<HttpChallenge>({ clock }),
+    homeDomain: options.domain,
+    bind: LOOPBACK,
+    port: ports.memento,
+    addRoutes,
+  })
+  opened.defer(() => memento.close())
+  base.figures.push(memento.metrics)
   return homestead
 }
 

@@ -13,6 +13,7 @@ export const CORE_PORTS = {
   homestead: 8888,
   provisioning: 8889,
   homer: 7888,
+  memento: 11888,
 } as const
 
 export type CorePorts = Readonly<Record<keyof typeof CORE_PORTS, number>>

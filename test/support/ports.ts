@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { CORE_PORTS } from '../../lib/config/ports.ts'
 
-/** Below the range from which the kernel takes ports for outgoing connections. */
-const OFFSETS = { from: 10_000, to: 22_000, step: 40 }
+/** With the highest port of a core below those of `freePort`, which are below the kernel's for outgoing connections. */
+const OFFSETS = { from: 10_000, to: 18_960, step: 40 }
 
 /** An offset at which all ports of one core are free on 127.0.0.1. */
 export async function freePortOffset(): Promise<number> {

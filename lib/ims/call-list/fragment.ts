@@ -58,6 +58,5 @@ function xmlText(latin1: string): string {
   const octets = Buffer.from(latin1, 'latin1')
   const decoded = octets.toString('utf8')
   const text = decoded.includes('\uFFFD') ? latin1 : decoded
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
   return escapeXml(text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, ' '))
 }

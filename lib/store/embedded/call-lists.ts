@@ -138,7 +138,7 @@ export class EmbeddedCallLists implements CallListStore {
     const limit = this.#limitBytes()
     if (this.#closed || limit === undefined || this.usedBytes <= limit) return removed
     removed += await this.#removeWhile(Number.MAX_SAFE_INTEGER, () => this.usedBytes > limit * REFILL)
-    if (!this.#closed) this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`)
+    this.#giveBack()
     return removed
   }
 
@@ -196,6 +196,11 @@ export class EmbeddedCallLists implements CallListStore {
       await nextTurn()
     }
     return removed
+  }
+
+  /** What is free goes back to the disk, a part at a time. */
+  #giveBack(): void {
+    if (!this.#closed) this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`)
   }
 
   #limitBytes(): number | undefined {
