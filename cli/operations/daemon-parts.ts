@@ -12,6 +12,8 @@ import type { HttpChallenge } from '../../daemons/memento/authentication.ts'
 import { startQueueManager } from '../../daemons/queue-manager/queue-manager.ts'
 import { startRalf } from '../../daemons/ralf/ralf.ts'
 import type { SproutOptions } from '../../daemons/sprout/options.ts'
+import { openRecording } from '../../daemons/sprout/memento/recording.ts'
+import type { Recorder } from '../../daemons/sprout/memento/recorder.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
 import type { Metric } from '../../lib/http/monitoring.ts'
@@ -143,6 +145,7 @@ async function sprout(base: Base): Promise<Part> {
     servers: place.servers,
     bgcfRoutes: place.bgcfRoutes,
   }
+  const recorder = place.servers.some(({ name }) => name === 'memento') ? openRecorder(base) : undefined
   const running = await startSprout(options, {
     clock,
     log,
@@ -153,6 +156,7 @@ async function sprout(base: Base): Promise<Part> {
     net: new LocalNet(),
     registrations: new EmbeddedRegistrationStore(environment, clock),
     challenges: new MemoryChallengeStore({ clock }),
+    ...(recorder === undefined ? {} : { recorder }),
   })
   opened.defer(() => running.close(base.drainedBy()))
   base.sip.sprout = running
@@ -166,6 +170,18 @@ async function sprout(base: Base): Promise<Part> {
       options.bgcfRoutes = bgcfRoutes
     },
   }
+}
+
+/** What writes down the calls that Memento sees. */
+function openRecorder({ place, clock, log, opened, figures }: Base): Recorder {
+  const { callLists: settings, limits } = place
+  const dir = callListsDir(place)
+  const store = openCallLists({ dir, clock, access: 'write', diskLimit: settings.diskLimit })
+  opened.defer(() => store.close())
+  const recording = openRecording({ clock, log, store, settings, overload: limits.overload })
+  opened.defer(() => recording.close())
+  figures.push(recording.metrics)
+  return recording.recorder
 }
 
 function serverPorts({ servers }: Place): Readonly<Record<string, number>> {

@@ -32,6 +32,7 @@ import { startHomer } from '../homer/homer.ts'
 import { startHomestead, type RunningHomestead } from '../homestead/homestead.ts'
 import type { HttpChallenge } from '../memento/authentication.ts'
 import { startMemento } from '../memento/memento.ts'
+import { openRecording } from '../sprout/memento/recording.ts'
 import { allServers } from '../sprout/options.ts'
 import { startSprout } from '../sprout/sprout.ts'
 import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
@@ -196,9 +197,19 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   opened.defer(() => registrations.close())
   const challenges = new MemoryChallengeStore({ clock })
   const servers = allServers(ports)
+  const recording = openRecording({
+    clock,
+    log,
+    store: base.callLists,
+    settings: DEFAULT_CALL_LISTS,
+    overload: DEFAULT_LIMITS.overload,
+  })
+  opened.defer(() => recording.close())
+  base.figures.push(recording.metrics)
+  const { recorder } = recording
   const sprout = await startSprout(
     { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, servers, bgcfRoutes: [] },
-    { ...around, protection: protection(), homestead, registrations, challenges, timers },
+    { ...around, protection: protection(), homestead, registrations, challenges, timers, recorder },
   )
   opened.defer(() => sprout.close(base.drainedBy()))
   sip.sprout = sprout

@@ -26,12 +26,7 @@ export interface AuthenticationOptions {
 }
 
 /** How attempts have come out since the start. */
-export interface AuthenticationCounts {
-  challenges: number
-  successes: number
-  failures: number
-  stale: number
-}
+export type AuthenticationCounts = Record<'challenges' | 'successes' | 'failures' | 'stale', number>
 
 /** What a client that asks at all of its own accord may take for the next request with a nonce. */
 const NONCE_LIFETIME = seconds(300)

@@ -107,7 +107,7 @@ function metricsOf(
     counter(
       'authentications',
       'Attempts to authenticate, by how they came out.',
-      Object.entries<number>(authentications).map(([outcome, value]) => ({ labels: { outcome }, value })),
+      Object.entries(authentications).map(([outcome, value]) => ({ labels: { outcome }, value })),
     ),
     counter('lists', 'Call lists that were given out.', [{ value: counts.lists }]),
     counter('calls', 'Calls in those lists.', [{ value: counts.calls }]),

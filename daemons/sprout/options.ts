@@ -1,5 +1,5 @@
 /** Application servers that are built into sprout. */
-export const SERVER_NAMES = ['mmtel'] as const
+export const SERVER_NAMES = ['mmtel', 'memento'] as const
 
 export type ServerName = (typeof SERVER_NAMES)[number]
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/kit/clock.ts'
+import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import type { LocalNet } from '../../lib/sip/local-net.ts'
@@ -13,6 +14,8 @@ import type { TimerService } from '../../lib/timers/timer-service.ts'
 import type { ApplicationServer } from './as/invocation.ts'
 import { Core, isCscf, serverHosts, type FunctionName } from './core.ts'
 import { functionsOf } from './dispatch.ts'
+import { memento } from './memento/memento.ts'
+import type { Recorder } from './memento/recorder.ts'
 import { mmtel } from './mmtel/mmtel.ts'
 import type { ServerName, SproutOptions } from './options.ts'
 import { watchUnanswered } from './scscf/authentication.ts'
@@ -28,6 +31,8 @@ export interface SproutSurroundings {
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
   readonly timers: TimerService
+  /** Writes calls down, where Memento is among the servers. Closed by the caller, after sprout. */
+  readonly recorder?: Recorder
 }
 
 export interface RunningSprout {
@@ -35,9 +40,6 @@ export interface RunningSprout {
   /** Finishes what is under way, at most until the deadline (Unix ms), and closes the ports. */
   close(deadline: number): Promise<void>
 }
-
-/** What is behind each name of a built-in server. */
-const SERVERS: Readonly<Record<ServerName, ApplicationServer>> = { mmtel }
 
 /**
  * Opens the core's ports, 5052 I-CSCF, 5053 BGCF, 5054 S-CSCF and those of built-in servers, UDP and TCP each, with
@@ -55,7 +57,7 @@ export async function startSprout(
   const core = new Core(options, { ...around, log, node })
   const { bindAddress: address, localHost, ports } = options
   try {
-    for (const [name, handle] of functionsOf(core, serversOf(options))) {
+    for (const [name, handle] of functionsOf(core, serversOf(options, around))) {
       const { port, hosts } = placeOf(name, options)
       const service = { point: { name, host: localHost, port: port ?? ports.scscf }, handle }
       for (const host of hosts) {
@@ -81,8 +83,19 @@ export async function startSprout(
   return { node, close: deadline => node.close(deadline) }
 }
 
-function serversOf({ servers }: SproutOptions): ReadonlyMap<ServerName, ApplicationServer> {
-  return new Map(servers.map(({ name }) => [name, SERVERS[name]]))
+/** What is behind the name of each built-in server that is switched on. */
+function serversOf(
+  { servers }: SproutOptions,
+  { recorder }: SproutSurroundings,
+): ReadonlyMap<ServerName, ApplicationServer> {
+  const make: Readonly<Record<ServerName, () => ApplicationServer>> = {
+    mmtel: () => mmtel,
+    memento: () => {
+      if (recorder === undefined) throw new CwError('BUG', 'Memento is switched on without a recorder')
+      return memento(recorder)
+    },
+  }
+  return new Map(servers.map(({ name }) => [name, make[name]()]))
 }
 
 /** Where a function listens, if it has a port of its own, and the hosts that lead to it. */

@@ -8,12 +8,14 @@ const CONNECTIONS = 20
 /** More than are under way are not sent: nobody listens any more. */
 const MOST_UNDER_WAY = 500
 
+export type NotifierCounts = Record<'sent' | 'failed', number>
+
 /** Tells an HTTP server of each change of a call list (`memento_notify_url`). What it answers does not matter. */
 export class Notifier {
   readonly #client: HttpClient
   readonly #path: string
   readonly #log: Log
-  readonly counts = { sent: 0, failed: 0 }
+  readonly counts: NotifierCounts = { sent: 0, failed: 0 }
   #underWay = 0
 
   constructor(url: string, log: Log) {

@@ -3,7 +3,7 @@ import type { Impu } from '../../../lib/ims/identity.ts'
 import { pause, seconds, type Clock, type Duration } from '../../../lib/kit/clock.ts'
 import type { Log } from '../../../lib/kit/log.ts'
 import type { Admission } from '../../../lib/overload/admission.ts'
-import type { CallFragment, CallListStore } from '../../../lib/store/call-list-store.ts'
+import type { CallFragment, CallListStore, FragmentKind } from '../../../lib/store/call-list-store.ts'
 
 export interface RecorderOptions {
   readonly clock: Clock
@@ -24,16 +24,11 @@ export interface RecorderOptions {
   readonly maxQueued?: number
 }
 
-export interface RecorderCounts {
-  /** Fragments that are on disk, by what they tell. */
-  begin: number
-  rejected: number
-  end: number
-  /** Calls that were let pass unrecorded, since the store has too much to do. */
-  unrecorded: number
-  /** Fragments that could not be written. */
-  lost: number
-}
+/**
+ * Fragments that are on disk, by what they tell; calls that were let pass unrecorded, since the store has too much to do;
+ * fragments that could not be written.
+ */
+export type RecorderCounts = Record<FragmentKind | 'unrecorded' | 'lost', number>
 
 interface Entry {
   readonly impu: Impu
