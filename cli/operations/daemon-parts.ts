@@ -276,7 +276,7 @@ async function memento(base: Base): Promise<Part> {
     homeDomain: place.homeDomains[0],
     ...(apiKey === undefined ? {} : { apiKey }),
     bind: place.bind,
-    port: place.ports.memento,
+    port: place.ports.callLists,
     admission,
     addRoutes,
   })
@@ -323,8 +323,8 @@ async function configManager(base: Base): Promise<Part> {
 async function queueManager(base: Base): Promise<Part> {
   const { place, clock, log } = base
   const node = nodeOf(base)
-  const { bonoHttp, sproutHttp, homestead, homer, memento, ellis, ralf } = place.ports
-  const ports = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, memento, ellis, ralf }
+  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf } = place.ports
+  const ports = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, memento: callLists, ellis, ralf }
   const health = Object.entries(ports).map(([daemon, port]) => [
     daemon,
     `http://${uriHost(place.address)}:${port}/health`,

@@ -40,7 +40,7 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
         { name: 'homestead', kind: 'http', host: LOOPBACK, port: ports.homestead },
         { name: 'homestead-prov', kind: 'http', host: LOOPBACK, port: ports.provisioning },
         { name: 'homer', kind: 'http', host: LOOPBACK, port: ports.homer },
-        { name: 'memento', kind: 'http', host: LOOPBACK, port: ports.memento },
+        { name: 'memento', kind: 'http', host: LOOPBACK, port: ports.callLists },
       ],
       READY_WITHIN_MS,
     )

@@ -174,7 +174,7 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
     challenges: new MemoryChallengeStore<HttpChallenge>({ clock }),
     homeDomain: options.domain,
     bind: LOOPBACK,
-    port: ports.memento,
+    port: ports.callLists,
     addRoutes,
   })
   opened.defer(() => memento.close())

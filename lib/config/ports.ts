@@ -13,7 +13,8 @@ export const CORE_PORTS = {
   homestead: 8888,
   provisioning: 8889,
   homer: 7888,
-  memento: 11888,
+  /** Memento's HTTP server; its function in sprout speaks SIP and has no usual port. */
+  callLists: 11888,
 } as const
 
 export type CorePorts = Readonly<Record<keyof typeof CORE_PORTS, number>>
