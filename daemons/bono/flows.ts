@@ -1,4 +1,4 @@
-import { createHmac, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Awaitable } from '../../lib/kit/awaitable.ts'
 import { millis, seconds, type Clock, type Timer } from '../../lib/kit/clock.ts'
 import { detached } from '../../lib/kit/text.ts'
@@ -197,7 +197,8 @@ export class FlowTable {
 
   #udpToken(flow: Flow): string {
     const name = `${flow.local.name ?? ''} ${flow.remoteAddress} ${flow.remotePort}`
-    return createHmac('sha256', this.#options.secret).update(name).digest('base64url').slice(0, TOKEN_LENGTH)
+    const { secret } = this.#options
+    return hash('sha256', `${secret} ${name} ${secret}`, 'base64url').slice(0, TOKEN_LENGTH)
   }
 }
 

@@ -21,7 +21,8 @@ function begin(method: string) {
   const transaction = new ServerTransaction('key', method, flow, surroundings)
   const received = request({ method })
   const exchange = new NetworkServer(received, { name: 'p', host: 'us', port: 5060 }, flow, transaction)
-  exchange.begin(clock)
+  exchange.begin()
+  exchange.wait(clock)
   return {
     clock,
     ends,

@@ -26,12 +26,14 @@ export class NetworkServer implements ServerExchange {
     this.#transaction = transaction
   }
 
-  /** Tells the client at once or in time that the request has arrived. */
-  begin(clock: Clock): void {
-    if (this.request.method === 'INVITE') {
-      this.#transaction.respond(responseTo(this.request, 100))
-      return
-    }
+  /** Tells the caller at once that the request has arrived. */
+  begin(): void {
+    if (this.request.method === 'INVITE') this.#transaction.respond(responseTo(this.request, 100))
+  }
+
+  /** There is no answer yet: tells the client in time, and gives up when none would reach it any more. */
+  wait(clock: Clock): void {
+    if (this.request.method === 'INVITE') return
     this.#patience = clock.after(NON_INVITE_TRYING_AFTER, () => {
       if (!this.#transaction.open) return
       this.#transaction.respond(responseTo(this.request, 100))

@@ -382,8 +382,9 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     const exchange = new NetworkServer(request, service.point, flow, transaction)
     transaction.user = exchange
     this.#openRequests++
-    exchange.begin(this.clock)
+    exchange.begin()
     this.#run(service, exchange)
+    if (exchange.open) exchange.wait(this.clock)
     if (admission !== undefined) {
       const done = performance.now()
       admission.completed(waitedMs + done - now, done)
