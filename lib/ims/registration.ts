@@ -6,6 +6,8 @@ import { unquote } from '../sip/scan.ts'
 import { parseUri, uriParam } from '../sip/uri.ts'
 import { parseContact, parseDeltaSeconds, type Contact } from '../sip/values.ts'
 import type { Binding, RegistrationRecord } from '../store/registration-store.ts'
+import { instanceOf } from './gruu.ts'
+import { supports } from './session-timer.ts'
 
 /** One contact of a REGISTER, with the name its binding has. */
 export interface AskedContact {
@@ -110,22 +112,22 @@ export function withContacts(
       continue
     }
     const until = now + expires * 1000
-    const expiresAt = emergency ? Math.max(until, bindings[at]?.expiresAt ?? 0) : until
-    bindings[at < 0 ? bindings.length : at] = {
-      key,
-      uri,
-      callId,
-      cseq,
-      expiresAt,
-      q,
-      params,
-      paths,
-      impi,
-      emergency,
-    }
+    const before = at < 0 ? undefined : bindings[at]
+    const expiresAt = emergency ? Math.max(until, before?.expiresAt ?? 0) : until
+    const binding = { key, uri, callId, cseq, expiresAt, q, params, paths, impi, emergency }
+    bindings[at < 0 ? bindings.length : at] = withGruuFrom(binding, before, request)
   }
   // The oldest make room: a phone that registers under ever new addresses has not many of them at once.
   return { ...record, bindings: bindings.slice(-MOST_CONTACTS) }
+}
+
+/** Notes since when a device has temporary GRUUs under this Call-ID; another Call-ID ends the earlier ones (RFC 5627 §5.2). */
+function withGruuFrom(binding: Binding, before: Binding | undefined, request: SipRequest): Binding {
+  if (binding.key === binding.uri || instanceOf(binding) === undefined) return binding
+  const earlier = before?.callId === binding.callId ? before.gruuFrom : undefined
+  const now = supports(request.headers, 'gruu') ? binding.cseq : undefined
+  if (earlier === undefined && now === undefined) return binding
+  return { ...binding, gruuFrom: Math.min(earlier ?? Infinity, now ?? Infinity) }
 }
 
 /**

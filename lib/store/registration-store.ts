@@ -18,6 +18,8 @@ export interface Binding {
   readonly paths: readonly string[]
   readonly impi: string
   readonly emergency: boolean
+  /** CSeq of the first REGISTER under this Call-ID whose answer gave out a temporary GRUU; absent: none did. */
+  readonly gruuFrom?: number
 }
 
 /** A watcher of the reg event package (RFC 3680). */
@@ -31,15 +33,23 @@ export interface Subscription {
   readonly routes: readonly string[]
   /** Unix time in milliseconds. */
   readonly expiresAt: number
+  /** CSeq of the last SUBSCRIBE. */
+  readonly cseq: number
+  /** Version of the next document that is sent (RFC 3680 §5.1). */
+  readonly version: number
+  /** The Event header, where it says more than `reg`. */
+  readonly event?: string
 }
 
 /** Everything known about the registration of one implicit registration set; its key is the default IMPU. */
 export interface RegistrationRecord {
   /** In the order in which they were first registered; no key twice. */
   readonly bindings: readonly Binding[]
+  /** By the tag of our side. */
   readonly subscriptions: Readonly<Record<string, Subscription>>
   /** All identities of the set, default first; barred ones are marked by the profile, not here. */
   readonly associatedUris: readonly string[]
+  /** CSeq of the next NOTIFY; it rises over all subscriptions. */
   readonly notifyCseq: number
   readonly scscfUri: string
   readonly timerId?: string
