@@ -14,24 +14,10 @@ export const FORMATTED = [
   '{package,tsconfig,knip}.json',
 ]
 
-/**
- * What a check has found out about files that have not changed since. A rule that looks at types may miss what a
- * change elsewhere did to an unchanged file: the gate runs on a clean checkout, which has no such folder.
- */
-const KNOWN = '.clearwater/checks'
-const cachedIn = name => ['--cache', '--cache-strategy', 'content', '--cache-location', `${KNOWN}/${name}`]
-
 const CHECKS = {
-  types: [
-    ...['node_modules/typescript/bin/tsc', '-p', '.'],
-    ...['--incremental', '--tsBuildInfoFile', `${KNOWN}/types.tsbuildinfo`],
-  ],
-  lint: ['node_modules/eslint/bin/eslint.js', ...cachedIn('lint'), '.'],
-  format: [
-    ...['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn'],
-    ...cachedIn('format'),
-    ...FORMATTED,
-  ],
+  types: ['node_modules/typescript/bin/tsc', '-p', '.'],
+  lint: ['node_modules/eslint/bin/eslint.js', '.'],
+  format: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', ...FORMATTED],
   boundaries: [
     'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
     ...['--config', '.dependency-cruiser.cjs', '--output-type', 'err'],

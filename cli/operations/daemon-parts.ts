@@ -157,6 +157,7 @@ async function sprout(base: Base): Promise<Part> {
     registrations: new EmbeddedRegistrationStore(environment, clock),
     challenges: new MemoryChallengeStore({ clock }),
     ...(recorder === undefined ? {} : { recorder }),
+    gruuSecret: await keptSecret(environment, 'gruus'),
   })
   opened.defer(() => running.close(base.drainedBy()))
   base.sip.sprout = running

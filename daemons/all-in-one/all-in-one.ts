@@ -197,6 +197,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   opened.defer(() => registrations.close())
   const challenges = new MemoryChallengeStore({ clock })
   const servers = allServers(ports)
+  const gruuSecret = await keptSecret(environment, 'gruus')
   const recording = openRecording({
     clock,
     log,
@@ -209,7 +210,7 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const { recorder } = recording
   const sprout = await startSprout(
     { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, servers, bgcfRoutes: [] },
-    { ...around, protection: protection(), homestead, registrations, challenges, timers, recorder },
+    { ...around, protection: protection(), homestead, registrations, challenges, timers, recorder, gruuSecret },
   )
   opened.defer(() => sprout.close(base.drainedBy()))
   sip.sprout = sprout

@@ -3,6 +3,7 @@ import type { Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
+import { Gruus } from '../../lib/ims/gruu.ts'
 import { isHomeDomain, type UriContext } from '../../lib/ims/identity.ts'
 import { Criteria } from '../../lib/ims/ifc/criteria.ts'
 import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
@@ -36,12 +37,14 @@ export interface CoreSurroundings {
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
   readonly timers: TimerService
+  /** What temporary GRUUs are enciphered with: the same for all sprouts, and after a restart. */
+  readonly gruuSecret: string
   /** Shared and fallback filter criteria, where an operator has any. */
   readonly criteriaSets?: CriteriaSets
 }
 
 /** What the functions of one sprout share: their names, their stores, and how they send. */
-export class Core implements CoreSurroundings {
+export class Core implements Omit<CoreSurroundings, 'gruuSecret'> {
   readonly options: SproutOptions
   readonly clock: Clock
   readonly log: Log
@@ -50,6 +53,7 @@ export class Core implements CoreSurroundings {
   readonly registrations: RegistrationStore
   readonly challenges: ChallengeStore
   readonly timers: TimerService
+  readonly gruus: Gruus
   /** Server-Name of the S-CSCF cluster in Cx, and its address in Service-Route and Record-Route. */
   readonly scscfUri: string
   /** Host and port that application servers send requests back to: this very node, which waits for them. */
@@ -73,6 +77,7 @@ export class Core implements CoreSurroundings {
     this.registrations = around.registrations
     this.challenges = around.challenges
     this.timers = around.timers
+    this.gruus = new Gruus(around.gruuSecret)
     const { sproutHostname, localHost, homeDomains, ports, servers } = options
     this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
     const node = parseUri(options.scscfNodeUri ?? '')

@@ -30,6 +30,8 @@ export interface SproutOptions {
   readonly servers: readonly ServerPlace[]
   /** `reg_max_expires`: upper bound of a binding's lifetime, in seconds. */
   readonly regMaxExpires: number
+  /** `sub_max_expires`: upper bound of a subscription's lifetime, in seconds. */
+  readonly subMaxExpires: number
   /** `nonce_count_supported`: a nonce may be used again with a rising count. */
   readonly nonceCountSupported: boolean
   /** `enforce_user_phone`: a SIP URI is a number only with `user=phone`. */

@@ -22,6 +22,7 @@ beforeAll(async () => {
       homestead,
       registrations: new MemoryRegistrations(),
       challenges,
+      gruuSecret: 'secret',
       timers: new InProcessTimers({ clock, log: noLog }),
     },
   )

@@ -19,7 +19,7 @@ import type { Recorder } from './memento/recorder.ts'
 import { mmtel } from './mmtel/mmtel.ts'
 import type { ServerName, SproutOptions } from './options.ts'
 import { watchUnanswered } from './scscf/authentication.ts'
-import { watchExpiry } from './scscf/registrar.ts'
+import { watchExpiry } from './scscf/deregister.ts'
 
 export interface SproutSurroundings {
   readonly clock: Clock
@@ -33,6 +33,8 @@ export interface SproutSurroundings {
   readonly timers: TimerService
   /** Writes calls down, where Memento is among the servers. Closed by the caller, after sprout. */
   readonly recorder?: Recorder
+  /** What temporary GRUUs are enciphered with: the same for all sprouts, and after a restart. */
+  readonly gruuSecret: string
 }
 
 export interface RunningSprout {

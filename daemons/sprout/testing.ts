@@ -30,6 +30,7 @@ export const OPTIONS: SproutOptions = {
   ports: { icscf: 5052, scscf: 5054, bgcf: 5053 },
   servers: [{ name: 'mmtel', port: 5055 }],
   regMaxExpires: 300,
+  subMaxExpires: 300,
   nonceCountSupported: false,
   enforceUserPhone: false,
   enforceGlobalOnlyLookups: false,
@@ -178,7 +179,17 @@ export function openCore(options: Partial<SproutOptions> = {}, criteriaSets?: Cr
   const registrations = new MemoryRegistrations()
   const challenges = new MemoryChallengeStore({ clock })
   const timers = new InProcessTimers({ clock, log: noLog })
-  const around = { clock, log: noLog, node: sender, homestead, registrations, challenges, timers }
+  const gruuSecret = 'secret'
+  const around = {
+    clock,
+    log: noLog,
+    node: sender,
+    homestead,
+    registrations,
+    challenges,
+    timers,
+    gruuSecret,
+  }
   const sets = criteriaSets === undefined ? {} : { criteriaSets }
   const core = new Core({ ...OPTIONS, ...options }, { ...around, ...sets })
   return {

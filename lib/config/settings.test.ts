@@ -10,6 +10,7 @@ test('without a word from the operator every setting has its default', () => {
   expect(DEFAULT_SETTINGS).toEqual({
     regMaxExpires: 300,
     sessionExpires: 600,
+    subMaxExpires: 300,
     nonceCountSupported: false,
     enforceUserPhone: false,
     enforceGlobalOnlyLookups: false,

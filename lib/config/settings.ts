@@ -6,6 +6,8 @@ export interface Settings {
   /** Seconds. */
   readonly regMaxExpires: number
   /** Seconds. */
+  readonly subMaxExpires: number
+  /** Seconds. */
   readonly sessionExpires: number
   readonly nonceCountSupported: boolean
   readonly enforceUserPhone: boolean
@@ -23,6 +25,7 @@ export interface Settings {
 /** The option behind each setting. */
 export const SETTING_OPTIONS = {
   regMaxExpires: 'reg_max_expires',
+  subMaxExpires: 'sub_max_expires',
   sessionExpires: 'default_session_expires',
   nonceCountSupported: 'nonce_count_supported',
   enforceUserPhone: 'enforce_user_phone',
@@ -51,6 +54,7 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
   const isSet = (name: string): boolean => text(name) === 'Y'
   return {
     regMaxExpires: number(SETTING_OPTIONS.regMaxExpires),
+    subMaxExpires: number(SETTING_OPTIONS.subMaxExpires),
     sessionExpires: number(SETTING_OPTIONS.sessionExpires),
     nonceCountSupported: isSet(SETTING_OPTIONS.nonceCountSupported),
     enforceUserPhone: isSet(SETTING_OPTIONS.enforceUserPhone),

@@ -58,6 +58,11 @@ export function forward(
   return forwarding.outcome
 }
 
+/** Which of two failures tells the caller more, the earlier one if they tell the same. */
+export function betterOf(earlier: Outcome, later: Outcome): Outcome {
+  return rank(later.response.status) < rank(earlier.response.status) ? later : earlier
+}
+
 /** Passes on the ACK of a 2xx: one next hop, no transaction, no answer. */
 export function forwardAck(ack: SipRequest, hop: NextHop, sender: Sender, as: string): void {
   const maxForwards = hopsLeft(ack)
@@ -195,8 +200,7 @@ class Forwarding {
     this.#open--
     const { response } = outcome
     if (response.status === 401 || response.status === 407) (this.#challenges ??= []).push(response)
-    if (this.#best === undefined || rank(response.status) < rank(this.#best.response.status))
-      this.#best = outcome
+    this.#best = this.#best === undefined ? outcome : betterOf(this.#best, outcome)
     if (this.#open > 0 && !this.#stopped) this.#tellOfEnd(fork, response.status)
     // A 6xx speaks for the callee everywhere (§16.7 step 5): the others stop, and it goes up when they have.
     if (response.status >= 600) this.#cancelOthers([])

@@ -133,7 +133,8 @@ export class Phone implements AsyncDisposable {
       .digest('hex')
       .slice(0, 8)
     const tagged = status > 100 && !/;\s*tag=/i.test(to) ? `${to};tag=${tag}` : to
-    const headers: Headers = [
+    const given = new Set((options.headers ?? []).map(([name]) => name.toLowerCase()))
+    const usual: Headers = [
       ['Via', valuesOf(request, 'via')],
       ['Record-Route', valuesOf(request, 'record-route')],
       ['From', valueOf(request, 'from')],
@@ -141,8 +142,8 @@ export class Phone implements AsyncDisposable {
       ['Call-ID', valueOf(request, 'call-id')],
       ['CSeq', valueOf(request, 'cseq')],
       ['Contact', this.contact],
-      ...(options.headers ?? []),
     ]
+    const headers = [...usual.filter(([name]) => !given.has(name.toLowerCase())), ...(options.headers ?? [])]
     const text = writeSip(`SIP/2.0 ${status} ${REASONS[status] ?? 'Answer'}`, headers, options.body)
     this.#seen.set(repetitionKey(request), text)
     this.wire.send(text)

@@ -124,8 +124,9 @@ async function locate(
   core: Core,
 ): Promise<void> {
   const uri = originating ? originatingUser(request) : request.parsedUri
-  const impu = uri === undefined ? undefined : impuOf(uri)
-  if (uri === undefined || impu === undefined) return core.answer(exchange, 400)
+  if (uri === undefined) return core.answer(exchange, 400)
+  const impu = core.gruus.userOf(uri)
+  if (impu === undefined) return core.answer(exchange, impuOf(uri) === undefined ? 400 : 404)
   const plain = request.with(request.headers.edit().remove(H['P-Profile-Key']).done())
 
   let answer = await core.homestead.location({ impu, originating })

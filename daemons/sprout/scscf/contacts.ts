@@ -1,4 +1,10 @@
-import { forwardAck, type Fork } from '../../../lib/sip/forward.ts'
+import {
+  betterOf,
+  forwardAck,
+  type Fork,
+  type ForwardOptions,
+  type Outcome,
+} from '../../../lib/sip/forward.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
@@ -6,11 +12,9 @@ import { nextHopOf, sipUriOf } from '../../../lib/sip/routing.ts'
 import type { Binding } from '../../../lib/store/registration-store.ts'
 import type { Core } from '../core.ts'
 import { recordRoute } from './record-route.ts'
-import { forgetBinding } from './registrar.ts'
+import { forgetBinding } from './deregister.ts'
 import type { Served } from './served.ts'
-
-/** At most so many contacts of a user ring at once. */
-const MOST_FORKS = 10
+import { targetsOf } from './targets.ts'
 
 /** Sends a request to the phones of a user (TS 24.229 §5.4.3.3, sip.md §6.8). */
 export async function toContacts(
@@ -20,16 +24,15 @@ export async function toContacts(
   core: Core,
 ): Promise<void> {
   const stored = await core.registrations.get(served.setName)
-  const now = core.clock.now()
-  const targets = targetsOf(stored?.value.bindings ?? [], served, now)
-  if (targets.length === 0) return core.answer(exchange, 480)
+  const targets = targetsOf(stored?.value.bindings ?? [], request, served, core)
+  if (typeof targets === 'number') return core.answer(exchange, targets)
 
   const edit = request.headers.edit().set(H['P-Called-Party-ID'], `<${served.impu}>`)
   recordRoute(edit, request, 'charge-term', core)
   const shared = edit.done()
   const forks: Fork[] = []
   const keys: string[] = []
-  for (const binding of targets) {
+  for (const binding of targets.bindings) {
     const fork = forkTo(binding, request.with(shared, binding.uri))
     if (fork === undefined) continue
     forks.push(fork)
@@ -41,22 +44,38 @@ export async function toContacts(
     forwardAck(first.request, first.hop, core.node, core.nameOf('scscf'))
     return
   }
-  const { response } = await core.forward(exchange, forks, 'scscf', {
-    onForkEnd: (fork, end) => {
-      const key = keys[fork]
-      const flowIsGone = typeof end === 'object' && end.status === 430
-      if (flowIsGone && key !== undefined) core.inBackground(() => forgetBinding(core, served.setName, key))
-    },
-  })
+  const onForkEnd: ForkEnd = (fork, end) => {
+    const key = keys[fork]
+    const flowIsGone = typeof end === 'object' && end.status === 430
+    if (flowIsGone && key !== undefined) core.inBackground(() => forgetBinding(core, served.setName, key))
+  }
+  const { response } =
+    targets.forking === 'sequential'
+      ? await oneByOne(exchange, forks, first, onForkEnd, core)
+      : await core.forward(exchange, forks, 'scscf', { onForkEnd })
   if (response.status >= 300) exchange.respond(response)
 }
 
-/** The contacts that ring: at most ten, by q, then by how fresh they are. */
-function targetsOf(bindings: readonly Binding[], served: Served, now: number): readonly Binding[] {
-  return bindings
-    .filter(binding => binding.expiresAt > now && (!served.emergencyOnly || binding.emergency))
-    .sort((a, b) => b.q - a.q || b.expiresAt - a.expiresAt)
-    .slice(0, MOST_FORKS)
+type ForkEnd = NonNullable<ForwardOptions['onForkEnd']>
+
+/** Lets one contact ring after the other until one answers, or one speaks for the callee everywhere (RFC 3841 §9.1). */
+async function oneByOne(
+  exchange: ServerExchange,
+  forks: readonly Fork[],
+  first: Fork,
+  onForkEnd: ForkEnd,
+  core: Core,
+): Promise<Outcome> {
+  const ring = (fork: Fork, place: number): Promise<Outcome> =>
+    core.forward(exchange, [fork], 'scscf', { onForkEnd: (_, end) => onForkEnd(place, end) })
+  let best = await ring(first, 0)
+  for (let place = 1; place < forks.length; place++) {
+    const { status } = best.response
+    if (status < 300 || status >= 600 || exchange.cancelled !== undefined) break
+    const next = await ring(forks[place] as Fork, place)
+    best = next.response.status < 300 ? next : betterOf(best, next)
+  }
+  return best
 }
 
 /** The way to a contact is the Path it registered over (RFC 3327 §5.3). */

@@ -4,7 +4,8 @@ import type { Impi, Impu } from '../../../lib/ims/identity.ts'
 import type { TestExchange } from '../../../lib/ims/testing.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import { openCore, registrationData, type TestCore } from '../testing.ts'
-import { forgetBinding, register, watchExpiry } from './registrar.ts'
+import { forgetBinding, watchExpiry } from './deregister.ts'
+import { register } from './registrar.ts'
 
 const ALICE = 'sip:alice@example.com' as Impu
 const USER = { impi: 'alice@example.com' as Impi, impu: ALICE }
@@ -259,9 +260,17 @@ describe('expiry', () => {
   test('nothing is told of who has deregistered', async () => {
     await ask('Contact: <sip:a@h>;expires=60')
     await ask('Contact: <sip:a@h>;expires=0')
+    opened.homestead.data = () => registrationData([ALICE], { state: 'UNREGISTERED' })
     opened.sender.clock.advance(seconds(60))
     await settled()
-    expect(opened.homestead.asked.at(-1)).toBe(`dereg-user ${ALICE}`)
+    expect(opened.homestead.asked.slice(-2)).toEqual([`dereg-user ${ALICE}`, `read ${ALICE}`])
+  })
+
+  test('the subscriber server hears of it too when the record has vanished in the meantime', async () => {
+    await ask('Contact: <sip:a@h>;expires=60')
+    opened.registrations.records.clear()
+    opened.sender.clock.advance(seconds(60))
+    await askedLast(`dereg-timeout ${ALICE}`)
   })
 })
 

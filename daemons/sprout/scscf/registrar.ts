@@ -1,12 +1,6 @@
 import { andThen, type Awaitable } from '../../../lib/kit/awaitable.ts'
-import { millis } from '../../../lib/kit/clock.ts'
-import { CwError } from '../../../lib/kit/errors.ts'
-import type {
-  Answer,
-  ChargingAddresses,
-  RegDataRequestType,
-  RegistrationData,
-} from '../../../lib/ims/homestead.ts'
+import { instanceOf, publicGruu } from '../../../lib/ims/gruu.ts'
+import type { Answer, ChargingAddresses, RegistrationData } from '../../../lib/ims/homestead.ts'
 import type { RegistrationType } from '../../../lib/ims/ifc/criterion.ts'
 import type { Impu } from '../../../lib/ims/identity.ts'
 import { associatedUris, defaultImpuOf, firstImpuOf } from '../../../lib/ims/registered-set.ts'
@@ -15,13 +9,11 @@ import {
   emptyRecord,
   formatBinding,
   isEmpty,
-  nextExpiry,
   withContacts,
-  withoutBinding,
-  withoutExpired,
   withoutOwnContacts,
   type Asked,
 } from '../../../lib/ims/registration.ts'
+import { registeredImpu } from '../../../lib/ims/register-request.ts'
 import { supports } from '../../../lib/ims/session-timer.ts'
 import { newTag } from '../../../lib/sip/branch.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
@@ -29,17 +21,17 @@ import { H } from '../../../lib/sip/header-names.ts'
 import type { HeaderEdit } from '../../../lib/sip/headers.ts'
 import { responseTo, type SipRequest } from '../../../lib/sip/message.ts'
 import { param } from '../../../lib/sip/params.ts'
+import { quote } from '../../../lib/sip/scan.ts'
 import { sipUriOf } from '../../../lib/sip/routing.ts'
 import { uriParam } from '../../../lib/sip/uri.ts'
-import type { RegistrationRecord } from '../../../lib/store/registration-store.ts'
+import type { Binding, RegistrationRecord } from '../../../lib/store/registration-store.ts'
 import type { Core } from '../core.ts'
 import type { AuthenticatedUser } from './authentication.ts'
+import { deregister } from './deregister.ts'
 import { chargingFunctions } from './isc.ts'
+import { notifyWatchers } from './notify.ts'
+import { update, type Change } from './record.ts'
 import { tellServers, type RegistrationNews } from './third-party.ts'
-
-const EXPIRY = 'registration'
-/** A record that is fought over this often is not fought over but stuck. */
-const MOST_ATTEMPTS = 20
 
 /** Carries out an authenticated REGISTER (TS 24.229 §5.4.1.2.2, RFC 3261 §10.3). */
 export function register(exchange: ServerExchange, user: AuthenticatedUser, core: Core): Awaitable<void> {
@@ -70,18 +62,24 @@ function registerWith(
 
   const known = associatedUris(subscription)
   const uris = known.length > 0 ? known : [user.impu]
-  const changed = update(core, impu, (record, now) => {
-    const current = record ?? emptyRecord(uris, core.scscfUri)
-    if (asked.kind === 'fetch') return current
-    if (asked.kind === 'remove-all') return withoutOwnContacts(current, user.impi)
-    return withContacts({ ...current, associatedUris: uris }, asked.contacts, request, user.impi, now)
-  })
+  const changed = update(
+    core,
+    impu,
+    (record, now) => {
+      const current = record ?? emptyRecord(uris, core.scscfUri)
+      if (asked.kind === 'fetch') return current
+      if (asked.kind === 'remove-all') return withoutOwnContacts(current, user.impi)
+      return withContacts({ ...current, associatedUris: uris }, asked.contacts, request, user.impi, now)
+    },
+    { ended: removesContact(asked) ? 'unregistered' : 'rejected' },
+  )
   const accept = (change: Change): void => {
     const ok = responseTo(request, 200, {
       toTag: newTag(),
       edit: headers => describe(headers, request, change.after, uris, charging, core),
     })
     exchange.respond(ok)
+    notifyWatchers(change, impu, core)
     const type = asked.kind === 'fetch' ? undefined : typeOf(change)
     if (type === undefined) return
     const pair = { request, answer: ok }
@@ -106,22 +104,25 @@ function typeOf({ before, after }: Change): RegistrationType | undefined {
 /** A user whose indispensable server does not take the registration is not registered (TS 24.229 §5.4.1.7). */
 function tellAndHeed(news: RegistrationNews, core: Core): Awaitable<void> {
   return andThen(tellServers(news, core), missed =>
-    missed.length > 0 ? deregister(news.setName, missed, core) : undefined,
+    missed.length > 0 ? deregisterWithout(missed, news, core) : undefined,
   )
 }
 
-/** Ends a registration from the network's side. */
-async function deregister(impu: Impu, without: readonly string[], core: Core): Promise<void> {
-  const change = await update(core, impu, record => ({
-    ...(record ?? emptyRecord([], core.scscfUri)),
-    bindings: [],
-  }))
-  if (change === undefined || isEmpty(change.before)) return
+async function deregisterWithout(
+  missed: readonly string[],
+  { setName }: RegistrationNews,
+  core: Core,
+): Promise<void> {
   core.log.warn('a user is de-registered: an application server did not take the registration', {
-    impu,
-    servers: without,
+    impu: setName,
+    servers: missed,
   })
-  await tellGone(impu, 'dereg-admin', change.after, core, without)
+  await deregister(setName, { tell: 'dereg-admin', except: missed }, core)
+}
+
+/** Else a contact that is gone has made room for others. */
+function removesContact(asked: Asked): boolean {
+  return asked.kind !== 'contacts' || asked.contacts.some(contact => contact.expires === 0)
 }
 
 function removesOnlyEmergency(asked: Asked): boolean {
@@ -174,10 +175,15 @@ function describe(
   for (const path of request.headers.lines(H.Path)) headers.append(H.Path, path)
   headers.append(H.Supported, 'outbound')
   let outboundFlow = false
+  let withGruus: boolean | undefined
   for (const binding of record.bindings) {
-    headers.append(H.Contact, formatBinding(binding, now))
-    outboundFlow ||=
-      param(binding.params, '+sip.instance') !== undefined && param(binding.params, 'reg-id') !== undefined
+    let contact = formatBinding(binding, now)
+    if (param(binding.params, '+sip.instance') !== undefined) {
+      outboundFlow ||= param(binding.params, 'reg-id') !== undefined
+      withGruus ??= supports(request.headers, 'gruu')
+      if (withGruus) contact += gruuParams(binding, request, uris, core)
+    }
+    headers.append(H.Contact, contact)
   }
   if (outboundFlow && firstPathIsOutbound(request) && supports(request.headers, 'outbound')) {
     headers.append(H.Require, 'outbound')
@@ -187,108 +193,25 @@ function describe(
   if (functions !== '') headers.append(H['P-Charging-Function-Addresses'], functions)
 }
 
+/** The GRUUs of a device, a temporary one only for that which registers (RFC 5627 §5.3). */
+function gruuParams(binding: Binding, request: SipRequest, uris: readonly Impu[], core: Core): string {
+  const registered = registeredImpu(request)
+  const aor = registered !== undefined && uris.includes(registered) ? registered : uris[0]
+  const instance = instanceOf(binding)
+  if (instance === undefined || aor === undefined) return ''
+  const open = publicGruu(aor, instance)
+  const { callId, cseq, gruuFrom } = binding
+  const isOwn = gruuFrom !== undefined && callId === request.callId
+  const hidden = isOwn ? core.gruus.temporary(aor, { instance, callId, cseq }) : undefined
+  return (
+    (open === undefined ? '' : `;pub-gruu=${quote(open)}`) +
+    (hidden === undefined ? '' : `;temp-gruu=${quote(hidden)}`)
+  )
+}
+
 function firstPathIsOutbound(request: SipRequest): boolean {
   const paths = request.headers.list(H.Path)
   const first = paths.at(-1)
   const uri = first === undefined ? undefined : sipUriOf(first)
   return uri !== undefined && uriParam(uri, 'ob') !== undefined
-}
-
-interface Change {
-  readonly before: RegistrationRecord
-  readonly after: RegistrationRecord
-}
-
-/**
- * Changes a record by compare-and-set, however many do so at once, and has it looked at when something expires.
- *
- * @returns undefined if the store would not take it
- */
-function update(
-  core: Core,
-  impu: Impu,
-  change: (record: RegistrationRecord | undefined, now: number) => RegistrationRecord,
-  attempt = 1,
-): Awaitable<Change | undefined> {
-  return andThen(core.registrations.get(impu), stored => {
-    const now = core.clock.now()
-    const before = stored?.value ?? emptyRecord([], core.scscfUri)
-    const after = withoutExpired(change(stored?.value, now), now)
-    if (after === stored?.value || (stored === undefined && isEmpty(after))) return { before, after }
-    const next = nextExpiry(after)
-    const watching = watchFrom(core, impu, nextExpiry(before), next, now)
-    const written = write(core, impu, after, next, stored?.version)
-    const both =
-      watching === undefined ? written : Promise.all([written, watching]).then(([result]) => result)
-    return andThen(both, result => {
-      if (result !== 'conflict') return { before, after }
-      if (attempt < MOST_ATTEMPTS) return update(core, impu, change, attempt + 1)
-      core.log.error('a registration record changes too often to be written', { impu })
-      return undefined
-    })
-  })
-}
-
-/** @param next when something in the record expires; undefined: there is nothing left in it */
-function write(
-  core: Core,
-  impu: Impu,
-  record: RegistrationRecord,
-  next: number | undefined,
-  version: number | undefined,
-): Awaitable<'stored' | 'removed' | 'conflict'> {
-  if (next !== undefined) return core.registrations.put(impu, record, version)
-  return version === undefined ? 'removed' : core.registrations.remove(impu, version)
-}
-
-/**
- * A renewal leaves the timer as it is, and so does the end of the last binding, since somebody else may register just
- * then: when it pops, it looks again and is set for what then expires next, if anything.
- */
-function watchFrom(
-  core: Core,
-  impu: Impu,
-  before: number | undefined,
-  next: number | undefined,
-  now: number,
-): Promise<void> | undefined {
-  if (next === undefined || (before !== undefined && next >= before)) return undefined
-  return core.timers.set(EXPIRY, impu, millis(next - now), impu)
-}
-
-/** Removes bindings when their time is over; the HSS hears of it when none is left (TS 24.229 §5.4.1.5). */
-export function watchExpiry(core: Core): void {
-  core.timers.onPop(EXPIRY, async pop => {
-    const impu = pop.opaque as Impu
-    const change = await update(core, impu, record => record ?? emptyRecord([], core.scscfUri))
-    if (change === undefined)
-      throw new CwError('STORE_FAILED', `the registration of ${impu} could not be looked at`)
-    const next = nextExpiry(change.after)
-    if (next !== undefined) await core.timers.set(EXPIRY, impu, millis(next - core.clock.now()), impu)
-    else if (!isEmpty(change.before)) await tellGone(impu, 'dereg-timeout', change.after, core)
-  })
-}
-
-/** Forgets a binding whose flow is gone (RFC 5626 §5.3, 430). */
-export async function forgetBinding(core: Core, impu: Impu, key: string): Promise<void> {
-  const change = await update(core, impu, record =>
-    withoutBinding(record ?? emptyRecord([], core.scscfUri), key),
-  )
-  if (change !== undefined && isEmpty(change.after) && !isEmpty(change.before))
-    await tellGone(impu, 'dereg-timeout', change.after, core)
-}
-
-/** The last binding is gone without the phone's doing: the HSS hears of it, then the application servers. */
-async function tellGone(
-  impu: Impu,
-  type: RegDataRequestType,
-  record: RegistrationRecord,
-  core: Core,
-  except: readonly string[] = [],
-): Promise<void> {
-  const answer = await core.homestead.registrationData(impu, { type, serverName: core.scscfUri })
-  if (!answer.ok || answer.value.subscription === undefined) return
-  const { subscription } = answer.value
-  const news = { impu, setName: impu, subscription, type: 'de-registration', record, except } as const
-  core.inBackground(() => tellServers(news, core))
 }

@@ -6,10 +6,12 @@ import type { Core } from '../core.ts'
 import { authenticate } from './authentication.ts'
 import { register } from './registrar.ts'
 import { session } from './session.ts'
+import { isForRegEvent, subscribe } from './subscribe.ts'
 
 /** The S-CSCF (TS 24.229 §5.4): authenticates and keeps registrations, and serves users' requests. */
 export function scscf(exchange: ServerExchange, core: Core): Awaitable<void> {
   const { request } = exchange
+  if (isForRegEvent(request, core)) return subscribe(exchange, core)
   if (request.method !== 'REGISTER' || !isForRegistrar(request, core)) return session(exchange, core)
   return andThen(authenticate(exchange, core), user =>
     user === undefined ? undefined : register(exchange, user, core),

@@ -86,8 +86,8 @@ async function terminate(exchange: ServerExchange, request: SipRequest, core: Co
   if (request.headers.has(H.Route) || target === undefined || !isServed(target, core)) {
     return byRoute(exchange, request, core)
   }
-  const impu = impuOf(target)
-  if (impu === undefined) return core.answer(exchange, 400)
+  const impu = core.gruus.userOf(target)
+  if (impu === undefined) return core.answer(exchange, impuOf(target) === undefined ? 400 : 404)
   const served = await serve(impu, request, core)
   if (typeof served === 'number') return core.answer(exchange, served)
   if (served.barred && !served.emergencyOnly) return core.answer(exchange, 404)
@@ -129,7 +129,7 @@ async function goOnTerminating(
   core: Core,
 ): Promise<void> {
   const target = request.parsedUri
-  if (target !== undefined && impuOf(target) === token.impu) {
+  if (target !== undefined && core.gruus.userOf(target) === token.impu) {
     return visitServers(exchange, request, chainAt(token, served, core), core, last =>
       last.headers.has(H.Route) ? byRoute(exchange, last, core) : toContacts(exchange, last, served, core),
     )

@@ -8,10 +8,11 @@ import type { ImsSubscription } from '../../../lib/ims/subscription.ts'
 import { newTag, randomText } from '../../../lib/sip/branch.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import { Headers } from '../../../lib/sip/headers.ts'
-import { SipRequest, type SipResponse } from '../../../lib/sip/message.ts'
-import { parseUri, type SipUri } from '../../../lib/sip/uri.ts'
+import { SipRequest } from '../../../lib/sip/message.ts'
+import { parseUri } from '../../../lib/sip/uri.ts'
 import type { RegistrationRecord } from '../../../lib/store/registration-store.ts'
 import type { Core } from '../core.ts'
+import { ask } from './ask.ts'
 import { registerBody, type RegisterPair } from './third-party-body.ts'
 
 /** What has become of a user's registration, for the application servers that want to know. */
@@ -50,7 +51,10 @@ async function tell(
   const missed = await Promise.all(
     criteria.map(async ({ server }) => {
       const uri = parseUri(server.name)
-      const status = uri?.kind === 'sip' ? await ask(thirdParty(server, expires, news, core), uri, core) : 502
+      const status =
+        uri?.kind === 'sip'
+          ? await ask(thirdParty(server, expires, news, core), { via: 'uri', uri }, core)
+          : 502
       const failed = status === 408 || (status >= 500 && status < 600)
       if (failed)
         core.log.info('an application server did not take a registration', { server: server.name, status })
@@ -118,17 +122,4 @@ function thirdParty(
   const body = registerBody(server, news.pair, core.options.forceThirdPartyRegBody)
   if (body !== undefined) edit.append(H['Content-Type'], body.type)
   return new SipRequest('REGISTER', server.name, edit.done(), body?.text)
-}
-
-/** @returns the final status, or what stands for none: 408, 503 */
-function ask(request: SipRequest, uri: SipUri, core: Core): Promise<number> {
-  return new Promise(resolve => {
-    core.node.send(request, { via: 'uri', uri }, core.nameOf('scscf'), undefined, {
-      begun: () => undefined,
-      response: ({ status }: SipResponse) => {
-        if (status >= 200) resolve(status)
-      },
-      noAnswer: why => resolve(why === 'timeout' ? 408 : 503),
-    })
-  })
 }
