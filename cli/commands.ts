@@ -28,6 +28,7 @@ import Logs from './commands/logs.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
+import UserDeregister from './commands/user/deregister.ts'
 import UserImport from './commands/user/import.ts'
 import UserList from './commands/user/list.ts'
 import UserShow from './commands/user/show.ts'
@@ -65,6 +66,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,
+  'user:deregister': UserDeregister,
   'user:import': UserImport,
   'user:list': UserList,
   'user:show': UserShow,

@@ -161,7 +161,7 @@ async function sprout(base: Base): Promise<Part> {
   })
   opened.defer(() => running.close(base.drainedBy()))
   base.sip.sprout = running
-  await openMonitoring(base, sproutHttp)
+  await openMonitoring(base, sproutHttp, server => running.addRoutes(server))
   return {
     ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
@@ -374,9 +374,14 @@ function httpPart(
 }
 
 /** The port on which a SIP daemon tells how it is. */
-async function openMonitoring({ place, log, opened, addMonitoring }: Base, port: number): Promise<void> {
+async function openMonitoring(
+  { place, log, opened, addMonitoring }: Base,
+  port: number,
+  addRoutes: (server: HttpServer) => void = () => undefined,
+): Promise<void> {
   const server = new HttpServer({ log })
   addMonitoring(server)
+  addRoutes(server)
   await server.listen(place.bind, port)
   opened.defer(() => server.close())
 }

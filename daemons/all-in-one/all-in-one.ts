@@ -8,7 +8,7 @@ import { DEFAULT_SETTINGS } from '../../lib/config/settings.ts'
 import { machineDns } from '../../lib/dns/machine-dns.ts'
 import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { addMonitoringRoutes, type Metric } from '../../lib/http/monitoring.ts'
-import type { HttpServer } from '../../lib/http/server.ts'
+import { HttpServer } from '../../lib/http/server.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import { LOOPBACK, LOOPBACK_6, uriHost } from '../../lib/kit/address.ts'
 import { seconds, TimerWheel, type Clock } from '../../lib/kit/clock.ts'
@@ -100,7 +100,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
     const metrics = (): readonly Metric[] => [...metricsOf(sip), ...base.figures.flatMap(each => each())]
     const monitored = { healthy: () => ready, status, metrics }
     const { homestead } = await openHttp(base, server => addMonitoringRoutes(server, monitored))
-    await openSip(base, homestead, sip)
+    await openSip(base, homestead, sip, server => addMonitoringRoutes(server, monitored))
     ready = true
     const close = (): Promise<void> => {
       ready = false
@@ -183,7 +183,12 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
 }
 
 /** Sprout, then bono: the door for phones opens when everything behind it is there. */
-async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise<void> {
+async function openSip(
+  base: Base,
+  homestead: Homestead,
+  sip: SipParts,
+  addRoutes: (server: HttpServer) => void,
+): Promise<void> {
   const { options, ports, inner, sproutHostname, clock, log, environment, opened } = base
   const resolver = new SipResolver({ family: isIPv6(inner) ? 6 : 4, dns: machineDns() })
   const around = { clock, log, resolver, net: new LocalNet() }
@@ -210,10 +215,24 @@ async function openSip(base: Base, homestead: Homestead, sip: SipParts): Promise
   const { recorder } = recording
   const sprout = await startSprout(
     { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, servers, bgcfRoutes: [] },
-    { ...around, protection: protection(), homestead, registrations, challenges, timers, recorder, gruuSecret },
+    {
+      ...around,
+      protection: protection(),
+      homestead,
+      registrations,
+      challenges,
+      timers,
+      recorder,
+      gruuSecret,
+    },
   )
   opened.defer(() => sprout.close(base.drainedBy()))
   sip.sprout = sprout
+  const http = new HttpServer({ log: log.with({ daemon: 'sprout' }) })
+  addRoutes(http)
+  sprout.addRoutes(http)
+  await http.listen(LOOPBACK, ports.sproutHttp)
+  opened.defer(() => http.close())
 
   const bono = await startBono(
     {

@@ -1,4 +1,4 @@
-import { empty, json, xml, type HttpAnswer, type HttpRequest } from '../../lib/http/message.ts'
+import { empty, json, jsonObject, xml, type HttpAnswer, type HttpRequest } from '../../lib/http/message.ts'
 import type { HttpServer } from '../../lib/http/server.ts'
 import {
   REG_DATA_REQUEST_TYPES,
@@ -145,15 +145,6 @@ function regData(data: RegistrationData): HttpAnswer {
 
 function answer<T>(result: Answer<T>, format: (value: T) => HttpAnswer): HttpAnswer {
   return result.ok ? format(result.value) : empty(result.status)
-}
-
-function jsonObject(body: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function impiOf(request: HttpRequest): Impi {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'
+import type { HttpServer } from '../../lib/http/server.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import type { LocalNet } from '../../lib/sip/local-net.ts'
 import { SipNode, type NodeProtection } from '../../lib/sip/node.ts'
@@ -18,6 +19,7 @@ import { memento } from './memento/memento.ts'
 import type { Recorder } from './memento/recorder.ts'
 import { mmtel } from './mmtel/mmtel.ts'
 import type { ServerName, SproutOptions } from './options.ts'
+import { addRegistrationRoutes } from './registrations-api.ts'
 import { watchUnanswered } from './scscf/authentication.ts'
 import { watchExpiry } from './scscf/deregister.ts'
 
@@ -39,6 +41,8 @@ export interface SproutSurroundings {
 
 export interface RunningSprout {
   readonly node: SipNode
+  /** Adds its interface for homestead and for operators. */
+  addRoutes(server: HttpServer): void
   /** Finishes what is under way, at most until the deadline (Unix ms), and closes the ports. */
   close(deadline: number): Promise<void>
 }
@@ -82,7 +86,11 @@ export async function startSprout(
   watchUnanswered(core)
   watchExpiry(core)
   log.info('sprout is ready', { ports })
-  return { node, close: deadline => node.close(deadline) }
+  return {
+    node,
+    addRoutes: server => addRegistrationRoutes(server, core),
+    close: deadline => node.close(deadline),
+  }
 }
 
 /** What is behind the name of each built-in server that is switched on. */

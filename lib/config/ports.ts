@@ -15,6 +15,8 @@ export const CORE_PORTS = {
   homer: 7888,
   /** Memento's HTTP server; its function in sprout speaks SIP and has no usual port. */
   callLists: 11888,
+  /** Core: health and figures, and what becomes of registrations. */
+  sproutHttp: 9888,
 } as const
 
 export type CorePorts = Readonly<Record<keyof typeof CORE_PORTS, number>>
@@ -28,8 +30,6 @@ export function portsAt(offset: number): CorePorts {
 export const DAEMON_PORTS = {
   /** Edge: health and figures. */
   bonoHttp: 9060,
-  /** Core: health and figures. */
-  sproutHttp: 9888,
   ellis: 80,
   ralf: 10888,
   configManager: 9071,

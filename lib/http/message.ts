@@ -47,6 +47,21 @@ export function refuse(status: number, reason?: string): HttpAnswer {
   return reason === undefined ? { status } : { status, reason }
 }
 
+/** The JSON object that a body is; undefined if it is anything else. */
+export function jsonObject(body: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(body)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a value of JSON is an object, and no list. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /**
  * Percent-encodes a path part: everything but letters, digits and `- . _ ~`, with upper-case hex digits.
  */

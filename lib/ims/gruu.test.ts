@@ -77,8 +77,9 @@ describe('a temporary GRUU (RFC 5627 §3.1.2)', () => {
   })
 
   test('cannot be made up', () => {
-    const at = gruu?.indexOf('@') ?? 0
-    const changed = [...'AB'].map(letter => `${gruu?.slice(0, at - 4)}${letter}${gruu?.slice(at - 3)}`)
+    const own = gruu ?? ''
+    const at = own.indexOf('@')
+    const changed = ['A', 'B'].map(letter => own.slice(0, at - 4) + letter + own.slice(at - 3))
     const foreign = new Gruus('other').temporary(ALICE, registered)
     const forged = [
       ...changed.filter(each => each !== gruu),

@@ -1,5 +1,5 @@
 import { HttpClient, type ClientRequest, type HttpServers } from '../http/client.ts'
-import { encodePathPart } from '../http/message.ts'
+import { encodePathPart, isObject, jsonObject } from '../http/message.ts'
 import { millis, type Duration } from '../kit/clock.ts'
 import type {
   Answer,
@@ -112,7 +112,7 @@ function queryOf(values: Readonly<Record<string, string | undefined>>): string {
 }
 
 function readServerChoice(body: string): ServerChoice | undefined {
-  const object = readObject(body)
+  const object = jsonObject(body)
   const resultCode = object?.['result-code']
   if (object === undefined || typeof resultCode !== 'number') return undefined
   const { scscf } = object
@@ -129,15 +129,15 @@ function readServerChoice(body: string): ServerChoice | undefined {
 }
 
 function readAuthVector(body: string): AuthVector | undefined {
-  const object = readObject(body)
+  const object = jsonObject(body)
   const { digest, aka } = object ?? {}
-  if (isRecord(digest)) {
+  if (isObject(digest)) {
     const { ha1, ha1_sha256: sha256Ha1, realm, qop } = digest
     if (typeof ha1 !== 'string' || typeof realm !== 'string') return undefined
     const more = typeof sha256Ha1 === 'string' ? { sha256Ha1 } : {}
     return { kind: 'digest', ha1, realm, qop: typeof qop === 'string' ? qop : 'auth', ...more }
   }
-  if (!isRecord(aka)) return undefined
+  if (!isObject(aka)) return undefined
   const { challenge, response, cryptkey, integritykey, version } = aka
   if (typeof challenge !== 'string' || typeof response !== 'string') return undefined
   if (typeof cryptkey !== 'string' || typeof integritykey !== 'string') return undefined
@@ -154,19 +154,6 @@ function readAuthVector(body: string): AuthVector | undefined {
 function readRegData(body: string): RegistrationData | undefined {
   const result = parseRegData(body)
   return result.ok ? result.data : undefined
-}
-
-function readObject(body: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(body)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function numbers(value: unknown): number[] | undefined {

@@ -35,6 +35,8 @@ export interface ChallengeStore<C extends OpenChallenge = Challenge> {
    * Two answers to one nonce that race cannot both win. One that is not to be used again has expired by now.
    */
   advance(impi: string, challenge: C, expectedNonceCount: number): Awaitable<'stored' | 'conflict'>
+  /** Removes all of a private identity, without a word of any that is unanswered. */
+  removeAll(impi: string): Awaitable<void>
   /** Calls `handler` for each challenge that nobody has answered by its expiry, soon after it. */
   onUnanswered(handler: (impi: string, challenge: C) => void): void
 }

@@ -56,6 +56,11 @@ export class MemoryChallengeStore<C extends OpenChallenge = Challenge> implement
     return 'stored'
   }
 
+  /** Looks at all there are: an index by identity would cost each REGISTER, for the sake of a rare de-registration. */
+  removeAll(impi: string): void {
+    for (const [key, entry] of this.#entries) if (entry.impi === impi) this.#entries.delete(key)
+  }
+
   onUnanswered(handler: (impi: string, challenge: C) => void): void {
     this.#onUnanswered = handler
   }

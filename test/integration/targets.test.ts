@@ -71,7 +71,9 @@ async function tryToCall(caller: Phone, uri: string, headers: [string, string][]
 }
 
 function rings(...phones: readonly Phone[]): number[] {
-  return phones.map(({ received }) => received.filter(({ startLine }) => startLine.startsWith('INVITE')).length)
+  return phones.map(
+    ({ received }) => received.filter(({ startLine }) => startLine.startsWith('INVITE')).length,
+  )
 }
 
 describe('a GRUU (RFC 5627)', () => {

@@ -5,6 +5,14 @@ import { LOOPBACK } from '../../../lib/kit/address.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { parseDomain } from '../../operations/domain.ts'
 
+export const portOffsetFlag = Flags.integer({
+  summary: 'The offset that the core was started with.',
+  env: 'CLEARWATER_PORT_OFFSET',
+  default: 0,
+  min: 0,
+  max: 65535 - Math.max(CORE_PORTS.provisioning, CORE_PORTS.sproutHttp),
+})
+
 /** Where homestead-prov is. */
 export const connectionFlags = {
   hsprov: Flags.string({
@@ -13,13 +21,7 @@ export const connectionFlags = {
     helpValue: 'HOST:PORT',
     env: 'CLEARWATER_HSPROV',
   }),
-  'port-offset': Flags.integer({
-    summary: 'The offset that the core was started with.',
-    env: 'CLEARWATER_PORT_OFFSET',
-    default: 0,
-    min: 0,
-    max: 65535 - CORE_PORTS.provisioning,
-  }),
+  'port-offset': portOffsetFlag,
 }
 
 /** Standard input is never taken for an argument: in a script it mostly belongs to somebody else. */
@@ -55,19 +57,42 @@ export const passwordFlags = {
   plaintext: Flags.boolean({ summary: 'Store the password itself too, not only its digest.' }),
 }
 
-/** @throws CwError OPTION_INVALID */
-export function hsprovOf(flags: { readonly hsprov?: string | undefined; readonly 'port-offset': number }): {
+interface Address {
   readonly host: string
   readonly port: number
-} {
-  if (flags.hsprov === undefined) return { host: LOOPBACK, port: portsAt(flags['port-offset']).provisioning }
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@]+))(?::(\d{1,5}))?$/i.exec(flags.hsprov)
-  const port = Number(match?.[3] ?? CORE_PORTS.provisioning)
+}
+
+/** @throws CwError OPTION_INVALID */
+export function hsprovOf(flags: {
+  readonly hsprov?: string | undefined
+  readonly 'port-offset': number
+}): Address {
+  return addressOf('--hsprov', flags.hsprov, 'provisioning', flags['port-offset'])
+}
+
+/** @throws CwError OPTION_INVALID */
+export function sproutOf(flags: {
+  readonly sprout?: string | undefined
+  readonly 'port-offset': number
+}): Address {
+  return addressOf('--sprout', flags.sprout, 'sproutHttp', flags['port-offset'])
+}
+
+/** An address as given, else that of this machine. */
+function addressOf(
+  flag: string,
+  given: string | undefined,
+  usual: 'provisioning' | 'sproutHttp',
+  portOffset: number,
+): Address {
+  if (given === undefined) return { host: LOOPBACK, port: portsAt(portOffset)[usual] }
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@]+))(?::(\d{1,5}))?$/i.exec(given)
+  const port = Number(match?.[3] ?? CORE_PORTS[usual])
   const host = match?.[1] ?? match?.[2]
   if (host === undefined || port < 1 || port > 65535) {
-    throw new CwError('OPTION_INVALID', `--hsprov "${flags.hsprov}" is no address`, {
+    throw new CwError('OPTION_INVALID', `${flag} "${given}" is no address`, {
       changed: 'nothing',
-      remedies: ['write HOST:PORT, e.g. 127.0.0.1:8889 or [::1]:8889'],
+      remedies: [`write HOST:PORT, e.g. 127.0.0.1:${CORE_PORTS[usual]} or [::1]:${CORE_PORTS[usual]}`],
     })
   }
   return { host, port }

@@ -1,5 +1,5 @@
 import { CwCommand } from '../../command.ts'
-import type { RangeReport, RangeRequest } from '../../operations/users/range.ts'
+import type { NumbersRequest, RangeReport, RangeRequest } from '../../operations/users/range.ts'
 import { openProgress } from '../../render/progress.ts'
 import { domainOf, hsprovOf } from './arguments.ts'
 
@@ -19,22 +19,31 @@ interface Entry {
 
 /** A command that does the same to each number of a range. */
 export abstract class UserRangeCommand extends CwCommand {
-  /** Reads the common words of the command line, and runs the operation with a progress bar. */
+  /** Reads the common words of the command line, and runs the operation at homestead-prov with a progress bar. */
   protected async overRange<R>(
     { args, flags }: Given,
     keepGoing: boolean,
     what: string,
     operation: (request: RangeRequest) => Promise<RangeReport<R>>,
   ): Promise<RangeReport<R>> {
+    const hsprov = hsprovOf(flags)
+    return this.overNumbers(args, keepGoing, what, request => operation({ ...request, hsprov }))
+  }
+
+  /** The same for an operation that goes elsewhere. */
+  protected async overNumbers<R>(
+    args: Given['args'],
+    keepGoing: boolean,
+    what: string,
+    operation: (request: NumbersRequest) => Promise<RangeReport<R>>,
+  ): Promise<RangeReport<R>> {
     const { parseNumbers } = await import('../../operations/users/numbers.ts')
     const numbers = parseNumbers(args.numbers)
-    const hsprov = hsprovOf(flags)
     const domain = await domainOf(args.domain, this.interactive)
     const bar = await openProgress(what, !this.jsonEnabled())
     try {
       return await operation({
         numbers,
-        hsprov,
         domain,
         keepGoing,
         signal: this.interruption,

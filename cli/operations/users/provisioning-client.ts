@@ -1,5 +1,4 @@
-import { errors, Pool, type Dispatcher } from 'undici'
-import { CwError } from '../../../lib/kit/errors.ts'
+import { HttpService } from './http-service.ts'
 
 export interface ProvisioningAddress {
   readonly host: string
@@ -36,53 +35,30 @@ export type BulkOutcome =
 /** Where a public id lives: `irs` is `/irs/I`, `profile` is `/irs/I/service_profiles/S`. */
 export type ResourcePath = string & { readonly __path: true }
 
-interface Answer {
-  readonly status: number
-  readonly body: string
-  readonly location: string | undefined
-}
-
-interface Call {
-  readonly method: Dispatcher.HttpMethod
-  readonly path: string
-  readonly body?: string
-  readonly type?: 'application/json' | 'application/xml' | 'application/x-ndjson'
-  /** Statuses that answer the question; any other is a SERVICE_ERROR. */
-  readonly expect: readonly number[]
-}
-
-const REQUEST_TIMEOUT_MS = 20_000
-
 /**
  * Talks to homestead-prov's HTTP interface, on a few connections that are kept.
  *
  * Every method throws CwError SERVICE_UNREACHABLE if there is no answer, SERVICE_ERROR for an unforeseen one.
  */
 export class ProvisioningClient implements AsyncDisposable {
-  readonly origin: string
-  readonly #pool: Pool
+  readonly #service: HttpService
 
   /** Opens the client once the service has answered a ping. */
   static async open(address: ProvisioningAddress): Promise<ProvisioningClient> {
-    const client = new ProvisioningClient(address)
-    try {
-      const { body } = await client.#call({ method: 'GET', path: '/ping', expect: [200] })
-      if (body.trim() !== 'OK')
-        throw client.#unforeseen('GET', '/ping', `answered "${body.slice(0, 60)}", not OK`)
-      return client
-    } catch (error) {
-      await client.close()
-      throw error
-    }
+    const name = 'homestead-prov'
+    return new ProvisioningClient(await HttpService.open({ ...address, name, flag: '--hsprov' }))
   }
 
-  private constructor({ host, port }: ProvisioningAddress) {
-    this.origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-    this.#pool = new Pool(this.origin, { connections: 16, connect: { timeout: 5_000 } })
+  private constructor(service: HttpService) {
+    this.#service = service
+  }
+
+  get origin(): string {
+    return this.#service.origin
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy()
+    await this.#service.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,14 +67,14 @@ export class ProvisioningClient implements AsyncDisposable {
 
   /** The credentials of a private id, if it exists. */
   async credentials(impi: string): Promise<Credentials | undefined> {
-    const answer = await this.#call({ method: 'GET', path: privatePath(impi), expect: [200, 404] })
-    return answer.status === 404 ? undefined : parseCredentials(this.#json(answer, privatePath(impi)))
+    const answer = await this.#service.call({ method: 'GET', path: privatePath(impi), expect: [200, 404] })
+    return answer.status === 404 ? undefined : parseCredentials(this.#service.json(answer, privatePath(impi)))
   }
 
   /** Creates a private id or replaces its credentials. */
   async putCredentials(impi: string, credentials: NewCredentials): Promise<void> {
     const body = JSON.stringify(credentials)
-    await this.#call({
+    await this.#service.call({
       method: 'PUT',
       path: privatePath(impi),
       body,
@@ -109,7 +85,7 @@ export class ProvisioningClient implements AsyncDisposable {
 
   /** Returns whether it existed. */
   async deletePrivateId(impi: string): Promise<boolean> {
-    const { status } = await this.#call({
+    const { status } = await this.#service.call({
       method: 'DELETE',
       path: privatePath(impi),
       expect: [200, 204, 404],
@@ -123,28 +99,28 @@ export class ProvisioningClient implements AsyncDisposable {
 
   /** Deletes an implicit registration set with the profiles and public ids in it. Absent is fine. */
   async deleteIrs(irs: ResourcePath): Promise<void> {
-    await this.#call({ method: 'DELETE', path: irs, expect: [200, 204, 404] })
+    await this.#service.call({ method: 'DELETE', path: irs, expect: [200, 204, 404] })
   }
 
   async associate(impi: string, irs: ResourcePath): Promise<void> {
     const path = `${privatePath(impi)}/associated_implicit_registration_sets/${lastPart(irs)}`
-    await this.#call({ method: 'PUT', path, expect: [200] })
+    await this.#service.call({ method: 'PUT', path, expect: [200] })
   }
 
   /** The implicit registration sets of a private id; undefined if it does not exist. */
   async irsOf(impi: string): Promise<readonly ResourcePath[] | undefined> {
     const path = `${privatePath(impi)}/associated_implicit_registration_sets`
-    const answer = await this.#call({ method: 'GET', path, expect: [200, 404] })
+    const answer = await this.#service.call({ method: 'GET', path, expect: [200, 404] })
     if (answer.status === 404) return undefined
-    const ids = stringsOf(this.#json(answer, path), 'associated_implicit_registration_sets')
+    const ids = stringsOf(this.#service.json(answer, path), 'associated_implicit_registration_sets')
     return ids.map(id => `/irs/${encodeURIComponent(id)}` as ResourcePath)
   }
 
   /** The public ids of an implicit registration set; none if it does not exist. */
   async publicIdsOf(irs: ResourcePath): Promise<readonly string[]> {
     const path = `${irs}/public_ids`
-    const answer = await this.#call({ method: 'GET', path, expect: [200, 404] })
-    return answer.status === 404 ? [] : stringsOf(this.#json(answer, path), 'public_ids')
+    const answer = await this.#service.call({ method: 'GET', path, expect: [200, 404] })
+    return answer.status === 404 ? [] : stringsOf(this.#service.json(answer, path), 'public_ids')
   }
 
   async createServiceProfile(irs: ResourcePath): Promise<ResourcePath> {
@@ -152,13 +128,13 @@ export class ProvisioningClient implements AsyncDisposable {
   }
 
   async deleteServiceProfile(profile: ResourcePath): Promise<void> {
-    await this.#call({ method: 'DELETE', path: profile, expect: [200, 204, 404] })
+    await this.#service.call({ method: 'DELETE', path: profile, expect: [200, 204, 404] })
   }
 
   /** The service profile of a public id, if it exists. */
   async profileOf(impu: string): Promise<ResourcePath | undefined> {
     const path = `/public/${encodeURIComponent(impu)}/service_profile`
-    const { status, location } = await this.#call({ method: 'GET', path, expect: [303, 404] })
+    const { status, location } = await this.#service.call({ method: 'GET', path, expect: [303, 404] })
     if (status === 404) return undefined
     return this.#located('GET', path, location)
   }
@@ -166,36 +142,40 @@ export class ProvisioningClient implements AsyncDisposable {
   async putPublicId(profile: ResourcePath, impu: string): Promise<void> {
     const path = `${profile}/public_ids/${encodeURIComponent(impu)}`
     const body = `<PublicIdentity><Identity>${escapeXml(impu)}</Identity></PublicIdentity>`
-    await this.#call({ method: 'PUT', path, body, type: 'application/xml', expect: [200] })
+    await this.#service.call({ method: 'PUT', path, body, type: 'application/xml', expect: [200] })
   }
 
   async deletePublicId(profile: ResourcePath, impu: string): Promise<void> {
     const path = `${profile}/public_ids/${encodeURIComponent(impu)}`
-    await this.#call({ method: 'DELETE', path, expect: [200, 204, 404] })
+    await this.#service.call({ method: 'DELETE', path, expect: [200, 204, 404] })
   }
 
   async putFilterCriteria(profile: ResourcePath, xml: string): Promise<void> {
     const path = `${profile}/filter_criteria`
-    await this.#call({ method: 'PUT', path, body: xml, type: 'application/xml', expect: [200] })
+    await this.#service.call({ method: 'PUT', path, body: xml, type: 'application/xml', expect: [200] })
   }
 
   /** The stored filter criteria of a service profile, if it has any. */
   async filterCriteria(profile: ResourcePath): Promise<string | undefined> {
-    const answer = await this.#call({ method: 'GET', path: `${profile}/filter_criteria`, expect: [200, 404] })
+    const answer = await this.#service.call({
+      method: 'GET',
+      path: `${profile}/filter_criteria`,
+      expect: [200, 404],
+    })
     return answer.status === 404 ? undefined : answer.body
   }
 
   /** The private ids that may register a public id; undefined if there is no such public id. */
   async privateIdsOf(impu: string): Promise<readonly string[] | undefined> {
     const path = `/public/${encodeURIComponent(impu)}/associated_private_ids`
-    const answer = await this.#call({ method: 'GET', path, expect: [200, 404] })
-    return answer.status === 404 ? undefined : stringsOf(this.#json(answer, path), 'private_ids')
+    const answer = await this.#service.call({ method: 'GET', path, expect: [200, 404] })
+    return answer.status === 404 ? undefined : stringsOf(this.#service.json(answer, path), 'private_ids')
   }
 
   /** The public ids in one of the equal parts into which the store's key space is cut. */
   async publicIds(part: { readonly of: number; readonly index: number }): Promise<readonly string[]> {
     const path = `/public/?excludeuuids=true&chunk-proportion=${part.of}&chunk=${part.index}`
-    const body = this.#json(await this.#call({ method: 'GET', path, expect: [200] }), path)
+    const body = this.#service.json(await this.#service.call({ method: 'GET', path, expect: [200] }), path)
     const items = isRecord(body) && Array.isArray(body.public_ids) ? (body.public_ids as unknown[]) : []
     return items.flatMap(item =>
       isRecord(item) && typeof item.public_id === 'string' ? [item.public_id] : [],
@@ -204,7 +184,7 @@ export class ProvisioningClient implements AsyncDisposable {
 
   /** Creates or renews many subscribers, and gives the outcomes in their order. */
   async putSubscribers(subscribers: readonly BulkSubscriber[]): Promise<readonly BulkOutcome[]> {
-    const { body } = await this.#call({
+    const { body } = await this.#service.call({
       method: 'POST',
       path: '/bulk/subscribers',
       body: subscribers.map(each => `${JSON.stringify(each)}\n`).join(''),
@@ -215,65 +195,14 @@ export class ProvisioningClient implements AsyncDisposable {
   }
 
   async #create(path: string): Promise<ResourcePath> {
-    const { location } = await this.#call({ method: 'POST', path, expect: [201] })
+    const { location } = await this.#service.call({ method: 'POST', path, expect: [201] })
     return this.#located('POST', path, location)
-  }
-
-  async #call({ method, path, body, type, expect }: Call): Promise<Answer> {
-    let answer: Answer
-    try {
-      const response = await this.#pool.request({
-        method,
-        path,
-        body: body ?? null,
-        headers: type === undefined ? {} : { 'content-type': type },
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-      })
-      const location = response.headers.location
-      answer = {
-        status: response.statusCode,
-        body: await response.body.text(),
-        location: typeof location === 'string' ? location : undefined,
-      }
-    } catch (error) {
-      throw this.#unreachable(error)
-    }
-    if (!expect.includes(answer.status)) throw this.#unforeseen(method, path, whatItSaid(answer))
-    return answer
-  }
-
-  #json({ body }: Answer, path: string): unknown {
-    try {
-      return JSON.parse(body) as unknown
-    } catch {
-      throw this.#unforeseen('GET', path, 'answered something that is not JSON')
-    }
   }
 
   #located(method: string, path: string, location: string | undefined): ResourcePath {
     const found = location === undefined ? null : /\/irs\/[^?#]+$/.exec(location)
-    if (found === null) throw this.#unforeseen(method, path, `answered without a usable Location`)
+    if (found === null) throw this.#service.unforeseen(method, path, `answered without a usable Location`)
     return found[0] as ResourcePath
-  }
-
-  #unforeseen(method: string, path: string, what: string): CwError {
-    return new CwError('SERVICE_ERROR', `homestead-prov did not do what was asked: ${method} ${path}`, {
-      where: { address: this.origin },
-      why: `it ${what}`,
-      remedies: ['look into the log of homestead-prov, then run the command again'],
-    })
-  }
-
-  #unreachable(cause: unknown): CwError {
-    return new CwError('SERVICE_UNREACHABLE', 'homestead-prov does not answer', {
-      where: { address: this.origin },
-      why: whyUnreachable(cause),
-      remedies: [
-        'start the core with: cw up',
-        'or say where it runs: --hsprov HOST:PORT (or --port-offset N, as given to cw up)',
-      ],
-      cause,
-    })
   }
 }
 
@@ -283,22 +212,6 @@ function privatePath(impi: string): string {
 
 function lastPart(path: ResourcePath): string {
   return path.slice(path.lastIndexOf('/') + 1)
-}
-
-function whatItSaid({ status, body }: Answer): string {
-  const { reason } = parseRecord(body)
-  return typeof reason === 'string' ? `answered ${status}: ${reason}` : `answered ${status}`
-}
-
-function whyUnreachable(error: unknown): string {
-  const inner: unknown = error instanceof AggregateError ? error.errors[0] : error
-  const code = isRecord(inner) && typeof inner.code === 'string' ? inner.code : undefined
-  if (code === 'ECONNREFUSED') return 'nothing listens there (connection refused)'
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known'
-  const slow =
-    inner instanceof errors.ConnectTimeoutError || (inner instanceof Error && inner.name === 'TimeoutError')
-  if (slow) return 'no answer came in time'
-  return inner instanceof Error ? inner.message : String(inner)
 }
 
 function parseCredentials(body: unknown): Credentials {

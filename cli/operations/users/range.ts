@@ -10,14 +10,18 @@ const AT_ONCE = 16
 /** At most this many public ids are listed in a sentence. */
 const NAMED = 5
 
-export interface RangeRequest {
-  readonly hsprov: ProvisioningAddress
+/** Subscribers by number, and how to go about them. */
+export interface NumbersRequest {
   readonly numbers: readonly NumberRange[]
   readonly domain: string
   /** After a failure go on with the next number. */
   readonly keepGoing: boolean
   readonly signal: AbortSignal
   readonly onProgress: (done: number, total: number) => void
+}
+
+export interface RangeRequest extends NumbersRequest {
+  readonly hsprov: ProvisioningAddress
 }
 
 export interface RangeReport<R> {
@@ -28,14 +32,22 @@ export interface RangeReport<R> {
   readonly error?: CwError
 }
 
-/** Does the same to every number of a range. */
+/** Does the same to every number of a range, at homestead-prov. */
 export async function overRange<R>(
   request: RangeRequest,
   work: (client: ProvisioningClient, name: SubscriberName) => Promise<R>,
 ): Promise<RangeReport<R>> {
-  const total = countNumbers(request.numbers)
   await using client = await ProvisioningClient.open(request.hsprov)
-  const done = await forEachOf(names(request), name => work(client, name), {
+  return await overNumbers(request, name => work(client, name))
+}
+
+/** Does the same to every number of a range. */
+export async function overNumbers<R>(
+  request: NumbersRequest,
+  work: (name: SubscriberName) => Promise<R>,
+): Promise<RangeReport<R>> {
+  const total = countNumbers(request.numbers)
+  const done = await forEachOf(names(request), work, {
     atOnce: AT_ONCE,
     keepGoing: request.keepGoing,
     signal: request.signal,
@@ -47,7 +59,7 @@ export async function overRange<R>(
   return { total, done, ...(error === undefined ? {} : { error }) }
 }
 
-function* names({ numbers, domain }: RangeRequest): Generator<SubscriberName, void> {
+function* names({ numbers, domain }: NumbersRequest): Generator<SubscriberName, void> {
   for (const number of numbersIn(numbers)) yield subscriberName(number, domain)
 }
 

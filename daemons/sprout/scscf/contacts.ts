@@ -6,6 +6,7 @@ import {
   type Outcome,
 } from '../../../lib/sip/forward.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
+import type { Awaitable } from '../../../lib/kit/awaitable.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { nextHopOf, sipUriOf } from '../../../lib/sip/routing.ts'
@@ -66,7 +67,7 @@ async function oneByOne(
   onForkEnd: ForkEnd,
   core: Core,
 ): Promise<Outcome> {
-  const ring = (fork: Fork, place: number): Promise<Outcome> =>
+  const ring = (fork: Fork, place: number): Awaitable<Outcome> =>
     core.forward(exchange, [fork], 'scscf', { onForkEnd: (_, end) => onForkEnd(place, end) })
   let best = await ring(first, 0)
   for (let place = 1; place < forks.length; place++) {

@@ -81,7 +81,10 @@ export async function deregister(
   const { before, after } = change
   const gone = before.bindings.filter(binding => !after.bindings.includes(binding))
   for (const each of new Set(gone.map(binding => binding.impi))) await core.challenges.removeAll(each)
-  if (gone.length === 0 || !isEmpty(after)) return gone.length
+  if (!isEmpty(after)) return gone.length
+  // Without a binding there may still be a registration that nobody has ended at the HSS.
+  const isOpen = gone.length > 0 || (tell !== undefined && (await isForgotten(setName, core)))
+  if (!isOpen) return 0
   const told = await tellGone(setName, tell, after, core, except)
   return told ? gone.length : 'homestead failed'
 }

@@ -45,9 +45,9 @@ async function ask(...lines: string[]): Promise<TestExchange> {
 function within(first: TestExchange, cseq: number): string[] {
   const { headers } = first.final
   return [
-    `To: ${headers.get(H.To)}`,
-    `From: ${headers.get(H.From)}`,
-    `Call-ID: ${headers.get(H['Call-ID'])}`,
+    `To: ${headers.get(H.To) ?? ''}`,
+    `From: ${headers.get(H.From) ?? ''}`,
+    `Call-ID: ${headers.get(H['Call-ID']) ?? ''}`,
     `CSeq: ${cseq} SUBSCRIBE`,
   ]
 }

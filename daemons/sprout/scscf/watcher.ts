@@ -1,5 +1,5 @@
 import { impuOf, isHomeDomain } from '../../../lib/ims/identity.ts'
-import { identitiesOf } from '../../../lib/ims/subscription-xml.ts'
+import { servedIdentity } from '../../../lib/ims/registered-set.ts'
 import type { ImsSubscription } from '../../../lib/ims/subscription.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
@@ -20,11 +20,10 @@ export function mayWatch(
   core: Core,
 ): boolean {
   const watchers = watchersOf(request, core)
-  const own = new Set<string>(identitiesOf(subscription))
   const elements = [...edgesOf(record), ...serversOf(subscription, core)]
   return watchers.some(watcher => {
     const impu = impuOf(watcher)
-    if (impu !== undefined && own.has(impu)) return true
+    if (impu !== undefined && servedIdentity(subscription, impu) !== undefined) return true
     return watcher.kind === 'sip' && elements.some(element => isSameElement(watcher, element, core))
   })
 }

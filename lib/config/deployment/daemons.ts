@@ -20,7 +20,7 @@ export type DaemonOnNode = (typeof DAEMONS)[number]
 /** The port on the node's address where each answers `GET /health`; etcd has one too. */
 const HEALTH_PORTS: Readonly<Record<DaemonOnNode, number>> = {
   bono: DAEMON_PORTS.bonoHttp,
-  sprout: DAEMON_PORTS.sproutHttp,
+  sprout: CORE_PORTS.sproutHttp,
   homestead: CORE_PORTS.homestead,
   homer: CORE_PORTS.homer,
   ellis: DAEMON_PORTS.ellis,

@@ -67,6 +67,29 @@ export function challengeStoreContract(name: string, open: Open<ChallengeStore>)
       })
     })
 
+    test('all of an identity are removed, and none of them told of', async () => {
+      const clock = new TestClock()
+      await withStore(open, clock, async ({ store }) => {
+        const told: string[] = []
+        store.onUnanswered((impi, { nonce }) => told.push(`${impi} ${nonce}`))
+        for (const [impi, nonce] of [
+          [IMPI, 'n1'],
+          [IMPI, 'n2'],
+          ['bob@example.com', 'n1'],
+        ] as const) {
+          await store.put(impi, challengeOf(nonce, clock.now() + 40_000))
+        }
+
+        await store.removeAll(IMPI)
+
+        expect(await store.get(IMPI, 'n1')).toBeUndefined()
+        expect(await store.get(IMPI, 'n2')).toBeUndefined()
+        expect(await store.get('bob@example.com', 'n1')).toBeDefined()
+        clock.advance(seconds(60))
+        expect(told).toEqual(['bob@example.com n1'])
+      })
+    })
+
     test('one that nobody has answered is told of once, when its time is over', async () => {
       const clock = new TestClock()
       await withStore(open, clock, async ({ store }) => {
