@@ -28,8 +28,8 @@ const NODE_DATA_DIR = '/var/lib/clearwater'
 export default class Daemon extends CwCommand {
   static override summary = 'Run one daemon in this process.'
   static override description = `On a node of a deployment it is told what to do by the files in --config: shared_config,
-local_config, user_settings, of which a later one wins, bgcf.json and dns.json. SIGHUP reads them again, SIGTERM lets it
-finish what is under way. Its log is NAME.log in log_directory, or standard error where there is no such folder.
+local_config, user_settings, of which a later one wins, and the JSON and XML files beside them. SIGHUP reads them again,
+SIGTERM lets it finish what is under way. Its log is NAME.log in log_directory, or standard error where there is no such folder.
 
 Without --config it is told by flags. Each daemon keeps its data in a folder of its name in --data-dir. Those of one core
 share --domain, --sprout-hostname and --port-offset.`

@@ -1,23 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { BgcfRoute } from '../../daemons/sprout/options.ts'
 import { parseConfigFile } from '../../lib/config/config-file.ts'
-import { formatFault, hasErrors } from '../../lib/config/fault.ts'
-import { validateJsonFile } from '../../lib/config/json-files.ts'
+import { formatFault } from '../../lib/config/fault.ts'
 import type { Scope } from '../../lib/config/option.ts'
 import { findOption } from '../../lib/config/options.ts'
 import { FILE_OF, validateConfigFile, validateOption } from '../../lib/config/validate.ts'
 import { parseDnsJson, type KnownName } from '../../lib/dns/known-names.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { NO_SHARED_FILES, readSharedFiles, type SharedFiles } from './daemon-shared.ts'
 
 /** In the order in which a node's files are read: what a later one says wins. */
 const SCOPES = ['shared', 'local', 'user'] as const satisfies readonly Scope[]
 
 /** What a node's configuration folder says. */
-export interface NodeFiles {
+export interface NodeFiles extends SharedFiles {
   /** Option to value, from all three files; what validation refuses is left out and so at its default. */
   readonly values: ReadonlyMap<string, string>
-  readonly bgcfRoutes: readonly BgcfRoute[]
   /** Names that need no DNS, of `dns.json`. */
   readonly names: ReadonlyMap<string, KnownName>
   /** What is wrong with the files, one sentence each; none of it keeps a daemon from its work. */
@@ -25,10 +23,10 @@ export interface NodeFiles {
 }
 
 /**
- * Reads `shared_config`, `local_config`, `user_settings`, `bgcf.json` and `dns.json`. A file that is not there says
- * nothing; one with faults says what can be read of it.
+ * Reads `shared_config`, `local_config`, `user_settings`, the shared files of sprout and `dns.json`. A file that is not
+ * there says nothing; one of the first three with faults says what can be read of it.
  *
- * @param before what a JSON file with faults, or one that cannot be read, said the last time: that goes on to count
+ * @param before what one of the others with faults, or one that cannot be read, said the last time: that goes on to count
  * @throws CwError FILE_UNREADABLE if one of the first three cannot be read
  */
 export async function readNodeFiles(folder: string, before?: NodeFiles): Promise<NodeFiles> {
@@ -45,20 +43,23 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
     }
   }
 
-  const bgcf = await optionalTextOf(join(folder, 'bgcf.json'), complaints)
-  let bgcfRoutes = before?.bgcfRoutes ?? []
-  const bgcfFaults = bgcf === undefined || bgcf === '' ? [] : validateJsonFile('bgcf.json', bgcf)
-  complaints.push(...bgcfFaults.map(fault => `bgcf.json: ${formatFault(fault)}`))
-  if (bgcf === '') bgcfRoutes = []
-  else if (bgcf !== undefined && !hasErrors(bgcfFaults))
-    bgcfRoutes = (JSON.parse(bgcf) as { routes: readonly BgcfRoute[] }).routes
+  // Numbers are looked up in a file only where one is named (manual 8.29.6).
+  const enumFile = values.get('enum_file')
+  const shared = await readSharedFiles(
+    async name => {
+      if (name !== 'enum.json') return optionalTextOf(join(folder, name), complaints)
+      return enumFile === undefined ? '' : optionalTextOf(enumFile, complaints)
+    },
+    before ?? NO_SHARED_FILES,
+    complaints,
+  )
 
   const dns = await optionalTextOf(join(folder, 'dns.json'), complaints)
   let names = before?.names ?? new Map<string, KnownName>()
   const parsed = dns === undefined ? names : dns === '' ? new Map<string, KnownName>() : parseDnsJson(dns)
   if (typeof parsed === 'string') complaints.push(`dns.json: ${parsed}`)
   else names = parsed
-  return { values, bgcfRoutes, names, complaints }
+  return { ...shared, values, names, complaints }
 }
 
 /** The text of a file that a daemon can do without; undefined, and a complaint, if it cannot be read. */

@@ -121,6 +121,7 @@ async function bono(base: Base): Promise<Part> {
       options.sessionExpires = settings.sessionExpires
       options.trustedPeers = trustedPeers
       options.allowEmergencyRegistration = settings.allowEmergencyRegistration
+      options.allowAnonymousEmergencyCalls = settings.allowAnonymousEmergencyCalls
     },
   }
 }
@@ -143,7 +144,10 @@ async function sprout(base: Base): Promise<Part> {
     ...(place.scscfNodeUri === undefined ? {} : { scscfNodeUri: place.scscfNodeUri }),
     ports,
     servers: place.servers,
-    bgcfRoutes: place.bgcfRoutes,
+    enum: place.enum,
+    externalIcscfUri: place.externalIcscfUri,
+    emergencyUri: place.emergencyUri,
+    ...place.shared,
   }
   const recorder = place.servers.some(({ name }) => name === 'memento') ? openRecorder(base) : undefined
   const running = await startSprout(options, {
@@ -165,10 +169,12 @@ async function sprout(base: Base): Promise<Part> {
   return {
     ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
-    follow: ({ settings, bgcfRoutes }) => {
+    follow: ({ settings, shared, emergencyUri }) => {
       options.regMaxExpires = settings.regMaxExpires
       options.nonceCountSupported = settings.nonceCountSupported
-      options.bgcfRoutes = bgcfRoutes
+      options.applyFallbackIfcs = settings.applyFallbackIfcs
+      options.emergencyUri = emergencyUri
+      Object.assign(options, shared)
     },
   }
 }

@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
 import { hostname } from 'node:os'
-import { allServers, SERVER_NAMES, type BgcfRoute, type ServerPlace } from '../../daemons/sprout/options.ts'
+import { allServers, SERVER_NAMES, type EnumSource, type ServerPlace } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
 import { callListSettingsOf, DEFAULT_CALL_LISTS, type CallListSettings } from '../../lib/config/call-lists.ts'
 import { DEFAULT_LIMITS, limitsOf, type Limits } from '../../lib/config/limits.ts'
@@ -17,6 +17,7 @@ import { CwError } from '../../lib/kit/errors.ts'
 import type { Resolver, Target } from '../../lib/sip/resolver.ts'
 import { ownAddress, requireAddress } from './addresses.ts'
 import type { NodeFiles } from './daemon-files.ts'
+import { NO_SHARED_FILES, type SharedFiles } from './daemon-shared.ts'
 import { withKnownHosts } from './known-hosts.ts'
 
 /** Where a daemon stands and what it has been told: by flags, or by a node's configuration files. */
@@ -50,7 +51,11 @@ export interface Place {
   readonly limits: Limits
   readonly settings: Settings
   readonly callLists: CallListSettings
-  readonly bgcfRoutes: readonly BgcfRoute[]
+  /** Where it is known what numbers stand for. */
+  readonly enum: EnumSource
+  readonly externalIcscfUri: string | undefined
+  readonly emergencyUri: string | undefined
+  readonly shared: SharedFiles
   /** Absent: it is told by flags and stands for itself. */
   readonly node?: NodeIdentity
   /** What transactions under way get when the daemon is told to stop. */
@@ -111,7 +116,10 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     limits: DEFAULT_LIMITS,
     settings: DEFAULT_SETTINGS,
     callLists: DEFAULT_CALL_LISTS,
-    bgcfRoutes: [],
+    enum: enumSourceOf(new Map(), DEFAULT_SETTINGS),
+    externalIcscfUri: undefined,
+    emergencyUri: undefined,
+    shared: NO_SHARED_FILES,
     drain: seconds(5),
   }
 }
@@ -142,7 +150,8 @@ const NODE_DRAIN = seconds(20)
 
 /** @throws CwError FILE_INVALID where something is missing that nothing can be done without */
 export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, names }: NodePlacement): Place {
-  const { values, bgcfRoutes } = files
+  const { values, bgcfRoutes, numberBlocks, scscfs, criteriaSets } = files
+  const settings = settingsOf(values)
   const address = required(values, 'local_ip', folder, files.complaints)
   const domain = required(values, 'home_domain', folder, files.complaints).toLowerCase()
   const sproutHostname = values.get('sprout_hostname')?.toLowerCase() ?? sproutHostnameOf(domain)
@@ -194,9 +203,12 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
         ),
       ]),
     }),
-    settings: settingsOf(values),
     callLists: callListSettingsOf(values),
-    bgcfRoutes,
+    settings,
+    enum: enumSourceOf(values, settings),
+    externalIcscfUri: values.get('external_icscf_uri'),
+    emergencyUri: values.get('emergency_uri'),
+    shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets },
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }
@@ -213,6 +225,14 @@ function serversOf(
     const port = given + portOffset
     return given > 0 ? [{ name, port: port === scscfPort ? undefined : port }] : []
   })
+}
+
+/** Servers before a file before the home domain (manual 8.21.3). */
+function enumSourceOf(values: ReadonlyMap<string, string>, settings: Settings): EnumSource {
+  const servers = listOf(values.get('enum_server'))
+  if (servers.length > 0) return { from: 'dns', servers, suffix: values.get('enum_suffix') ?? 'e164.arpa' }
+  if (values.has('enum_file')) return { from: 'file' }
+  return { from: settings.defaultTelUriTranslation ? 'home-domain' : 'nowhere' }
 }
 
 const ETCD_PORT = 4000

@@ -214,7 +214,21 @@ async function openSip(
   base.figures.push(recording.metrics)
   const { recorder } = recording
   const sprout = await startSprout(
-    { ...DEFAULT_SETTINGS, ...node, bindAddress: inner, sproutHostname, ports, servers, bgcfRoutes: [] },
+    {
+      ...DEFAULT_SETTINGS,
+      ...node,
+      bindAddress: inner,
+      sproutHostname,
+      ports,
+      servers,
+      enum: { from: DEFAULT_SETTINGS.defaultTelUriTranslation ? 'home-domain' : 'nowhere' },
+      externalIcscfUri: undefined,
+      emergencyUri: undefined,
+      bgcfRoutes: [],
+      numberBlocks: [],
+      scscfs: [],
+      criteriaSets: { shared: new Map(), fallback: [] },
+    },
     {
       ...around,
       protection: protection(),

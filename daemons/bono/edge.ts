@@ -1,5 +1,6 @@
 import { andThen, type Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
+import { isEmergencyUrn } from '../../lib/ims/emergency.ts'
 import { impuOf } from '../../lib/ims/identity.ts'
 import { withSessionAnswer, withSessionExpires } from '../../lib/ims/session-timer.ts'
 import { newTag } from '../../lib/sip/branch.ts'
@@ -62,7 +63,7 @@ export class Edge implements RegistrationEdge {
     }
     if (this.options.trustedPeers.includes(flow.remoteAddress)) return this.#fromTrunk(exchange)
     if (request.method === 'REGISTER') return register(exchange, this)
-    const client = this.flows.find(flow)
+    const client = this.flows.find(flow) ?? (this.#isForAnybody(request) ? this.flows.open(flow) : undefined)
     if (client === undefined) return this.refuse(exchange, 403)
     return this.#fromClient(exchange, client)
   }
@@ -116,17 +117,18 @@ export class Edge implements RegistrationEdge {
     const { request } = exchange
     const identities = this.#identitiesOf(request, client)
     const [served] = identities
-    if (served === undefined) return this.refuse(exchange, 403)
     const { routed, token, seal } = this.#withoutOwnRoutes(request)
     // In a dialog a client goes the way it was given, and no other.
     if (!request.isInitial && !this.#isGivenOut(routed, token, seal)) return this.refuse(exchange, 403)
+    if (served === undefined && !this.#isForAnybody(request)) return this.refuse(exchange, 403)
 
     const edit = removeClaims(routed.headers.edit(), 'client').remove(H['P-Preferred-Identity'])
     for (const { asserted } of identities) edit.append(H['P-Asserted-Identity'], asserted)
     if (request.isInitial) {
       // Where its requests enter the core is for the core to say, as it did when the client registered.
       edit.remove(H.Route)
-      const routes = served.serviceRoute.length > 0 ? served.serviceRoute : [this.upstreamRoute]
+      const usual = served === undefined ? this.upstreamRoute.replace(';orig', '') : this.upstreamRoute
+      const routes = served === undefined || served.serviceRoute.length === 0 ? [usual] : served.serviceRoute
       for (const route of routes) edit.append(H.Route, route)
     }
     this.#recordRoute(edit, request, this.#outerUri(client), this.#innerUri())
@@ -139,8 +141,19 @@ export class Edge implements RegistrationEdge {
     if (hop === undefined) return this.refuse(exchange, 416)
     return this.#forward(exchange, { request: outgoing, hop }, response => {
       const answer = responseTowards(withSessionAnswer(response, request, outgoing), 'client')
+      // Somebody talks to a caller whom we do not know: what follows in the call is theirs too.
+      if (served === undefined && answer.status < 300) void this.flows.authorise(client, [])
       return request.isInitial ? this.#withSealedRoutes(answer, client) : answer
     })
+  }
+
+  /**
+   * Whether a request needs no identity: a call to an emergency service where such calls may be anonymous (TS 24.229
+   * §5.2.10.4), and what is said in it afterwards.
+   */
+  #isForAnybody(request: SipRequest): boolean {
+    if (!this.options.allowAnonymousEmergencyCalls) return false
+    return !request.isInitial || isEmergencyUrn(request.uri)
   }
 
   #toClient(exchange: ServerExchange, routed: SipRequest, client: ClientFlow): Awaitable<void> {

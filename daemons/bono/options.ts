@@ -17,6 +17,8 @@ export interface BonoOptions {
   readonly sessionExpires: number
   /** `allow_emergency_registration`: contacts for emergency calls may be registered. */
   readonly allowEmergencyRegistration: boolean
+  /** `allow_anonymous_emergency_calls`: who is not registered may call emergency services. */
+  readonly allowAnonymousEmergencyCalls: boolean
   /** Addresses of SIP trunks (the IBCF role). */
   readonly trustedPeers: readonly string[]
   /** Charging function; P-Charging headers are only made when it is set. */

@@ -37,6 +37,7 @@ export const OPTIONS: BonoOptions = {
   upstream: { host: 'icscf.sprout.example.com', port: 5052 },
   sessionExpires: 600,
   allowEmergencyRegistration: false,
+  allowAnonymousEmergencyCalls: false,
   trustedPeers: ['203.0.113.1'],
 }
 

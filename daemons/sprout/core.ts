@@ -5,8 +5,8 @@ import type { Log } from '../../lib/kit/log.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
 import { Gruus } from '../../lib/ims/gruu.ts'
 import { isHomeDomain, type UriContext } from '../../lib/ims/identity.ts'
+import type { EnumService } from '../../lib/ims/enum/enum.ts'
 import { Criteria } from '../../lib/ims/ifc/criteria.ts'
-import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
 import { newTag } from '../../lib/sip/branch.ts'
 import type { Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { forward, forwardAck, type Fork, type ForwardOptions, type Outcome } from '../../lib/sip/forward.ts'
@@ -39,12 +39,12 @@ export interface CoreSurroundings {
   readonly timers: TimerService
   /** What temporary GRUUs are enciphered with: the same for all sprouts, and after a restart. */
   readonly gruuSecret: string
-  /** Shared and fallback filter criteria, where an operator has any. */
-  readonly criteriaSets?: CriteriaSets
+  /** What numbers stand for; absent: nobody knows. */
+  readonly enum?: EnumService
 }
 
 /** What the functions of one sprout share: their names, their stores, and how they send. */
-export class Core implements Omit<CoreSurroundings, 'gruuSecret'> {
+export class Core implements Omit<CoreSurroundings, 'enum' | 'gruuSecret'> {
   readonly options: SproutOptions
   readonly clock: Clock
   readonly log: Log
@@ -61,7 +61,10 @@ export class Core implements Omit<CoreSurroundings, 'gruuSecret'> {
   readonly icscfRoute: string
   readonly bgcfRoute: string
   readonly uriContext: UriContext
+  /** How a target is classed when ENUM has been asked: an address at home is one, whatever its user looks like. */
+  readonly routingContext: UriContext
   readonly criteria: Criteria
+  readonly enum: EnumService | undefined
   /** Application servers that are being visited, by the token of the visit. */
   readonly visits = new Map<string, Visit>()
   readonly #localNames: ReadonlySet<string>
@@ -78,11 +81,12 @@ export class Core implements Omit<CoreSurroundings, 'gruuSecret'> {
     this.challenges = around.challenges
     this.timers = around.timers
     this.gruus = new Gruus(around.gruuSecret)
+    this.enum = around.enum
     const { sproutHostname, localHost, homeDomains, ports, servers } = options
     this.scscfUri = scscfUriOf(sproutHostname, ports.scscf)
     const node = parseUri(options.scscfNodeUri ?? '')
     this.scscfNode = node?.kind === 'sip' ? hostAndPort(node) : `${localHost}:${ports.scscf}`
-    this.icscfRoute = `<sip:icscf.${sproutHostname};transport=TCP;lr>`
+    this.icscfRoute = `<${options.externalIcscfUri ?? `sip:icscf.${sproutHostname};transport=TCP`};lr>`
     this.bgcfRoute = `<sip:bgcf.${sproutHostname};transport=TCP;lr>`
     this.#scscfHost = `scscf.${sproutHostname}`
     this.#sentBy = new Map<FunctionName, string>([
@@ -102,9 +106,12 @@ export class Core implements Omit<CoreSurroundings, 'gruuSecret'> {
       enforceUserPhone: options.enforceUserPhone,
       enforceGlobalOnly: options.enforceGlobalOnlyLookups,
     }
+    this.routingContext =
+      around.enum === undefined ? this.uriContext : { ...this.uriContext, preferSip: true }
     this.criteria = new Criteria({
       log: around.log,
-      ...(around.criteriaSets === undefined ? {} : { sets: around.criteriaSets }),
+      sets: () => options.criteriaSets,
+      appliesFallback: () => options.applyFallbackIfcs,
     })
   }
 

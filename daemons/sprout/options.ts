@@ -1,3 +1,5 @@
+import type { NumberBlock } from '../../lib/ims/enum/file-enum.ts'
+import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
 /** Application servers that are built into sprout. */
 export const SERVER_NAMES = ['mmtel', 'memento'] as const
 
@@ -48,8 +50,42 @@ export interface SproutOptions {
   readonly sessionTerminatedTimeoutMs: number
   /** `force_third_party_reg_body`: servers get the REGISTER and its 200 whether their criteria say so or not. */
   readonly forceThirdPartyRegBody: boolean
+  /** `override_npdi`: ENUM is asked where a number has been ported to also when the request says so itself. */
+  readonly overrideNpdi: boolean
+  /** `external_icscf_uri`: an I-CSCF in place of our own. */
+  readonly externalIcscfUri: string | undefined
+  /** `emergency_uri`: where calls to emergency services go. */
+  readonly emergencyUri: string | undefined
+  /** What numbers stand for is asked here. */
+  readonly enum: EnumSource
+  /** The entries of `enum.json`, where that is asked. */
+  readonly numberBlocks: readonly NumberBlock[]
+  /** The criteria of `shared_ifcs.xml` and `fallback_ifcs.xml`. */
+  readonly criteriaSets: CriteriaSets
+  /** `apply_fallback_ifcs`: requests that meet no criterion of their user are tried with the fallback ones. */
+  readonly applyFallbackIfcs: boolean
+  /** The S-CSCFs of `s-cscf.json`; none: our own. */
+  readonly scscfs: readonly ScscfEntry[]
   /** The routes of `bgcf.json`. */
   readonly bgcfRoutes: readonly BgcfRoute[]
+}
+
+/** Where it is known what numbers stand for (`enum_server`, `enum_file`, `default_tel_uri_translation`). */
+export type EnumSource =
+  | { readonly from: 'dns'; readonly servers: readonly string[]; readonly suffix: string }
+  | { readonly from: 'file' }
+  /** Each number is a user of the home domain. */
+  | { readonly from: 'home-domain' }
+  | { readonly from: 'nowhere' }
+
+/** One entry of `s-cscf.json`: an S-CSCF that the I-CSCF may choose. */
+export interface ScscfEntry {
+  /** SIP URI. */
+  readonly server: string
+  /** Lower is earlier. */
+  readonly priority: number
+  readonly weight: number
+  readonly capabilities: readonly number[]
 }
 
 /** One entry of `bgcf.json`: where calls to a domain or to numbers with a prefix leave the network. */

@@ -15,6 +15,7 @@ import type { TimerService } from '../../lib/timers/timer-service.ts'
 import type { ApplicationServer } from './as/invocation.ts'
 import { Core, isCscf, serverHosts, type FunctionName } from './core.ts'
 import { functionsOf } from './dispatch.ts'
+import { enumOf } from './enum.ts'
 import { memento } from './memento/memento.ts'
 import type { Recorder } from './memento/recorder.ts'
 import { mmtel } from './mmtel/mmtel.ts'
@@ -60,7 +61,13 @@ export async function startSprout(
   const { clock, net, resolver } = around
   const log = around.log.with({ daemon: 'sprout' })
   const node = new SipNode({ clock, timers: RFC_TIMERS, log, net, resolver, ...around.protection })
-  const core = new Core(options, { ...around, log, node })
+  const numbers = enumOf(options)
+  const core = new Core(options, {
+    ...around,
+    log,
+    node,
+    ...(numbers === undefined ? {} : { enum: numbers }),
+  })
   const { bindAddress: address, localHost, ports } = options
   try {
     for (const [name, handle] of functionsOf(core, serversOf(options, around))) {

@@ -10,6 +10,7 @@ import type {
   ServerChoice,
 } from '../../lib/ims/homestead.ts'
 import type { Impu } from '../../lib/ims/identity.ts'
+import type { EnumService } from '../../lib/ims/enum/enum.ts'
 import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
 import type { PublicIdentity } from '../../lib/ims/subscription.ts'
 import { sipRequest, TestExchange, TestSender } from '../../lib/ims/testing.ts'
@@ -38,6 +39,14 @@ export const OPTIONS: SproutOptions = {
   sessionContinuedTimeoutMs: 2000,
   sessionTerminatedTimeoutMs: 4000,
   forceThirdPartyRegBody: false,
+  overrideNpdi: false,
+  externalIcscfUri: undefined,
+  emergencyUri: undefined,
+  enum: { from: 'nowhere' },
+  numberBlocks: [],
+  criteriaSets: { shared: new Map(), fallback: [] },
+  applyFallbackIfcs: false,
+  scscfs: [],
   bgcfRoutes: [],
 }
 
@@ -172,7 +181,11 @@ export interface TestCore {
   ) => Promise<TestExchange>
 }
 
-export function openCore(options: Partial<SproutOptions> = {}, criteriaSets?: CriteriaSets): TestCore {
+export function openCore(
+  options: Partial<SproutOptions> = {},
+  criteriaSets?: CriteriaSets,
+  enumService?: EnumService,
+): TestCore {
   const sender = new TestSender()
   const clock: Clock = sender.clock
   const homestead = new TaughtHomestead()
@@ -190,8 +203,11 @@ export function openCore(options: Partial<SproutOptions> = {}, criteriaSets?: Cr
     timers,
     gruuSecret,
   }
-  const sets = criteriaSets === undefined ? {} : { criteriaSets }
-  const core = new Core({ ...OPTIONS, ...options }, { ...around, ...sets })
+  const sets = criteriaSets === undefined ? {} : { criteriaSets, applyFallbackIfcs: true }
+  const core = new Core(
+    { ...OPTIONS, ...sets, ...options },
+    { ...around, ...(enumService === undefined ? {} : { enum: enumService }) },
+  )
   return {
     core,
     sender,

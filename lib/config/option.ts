@@ -14,6 +14,7 @@ export type ValueType =
   | 'port'
   | 'ip'
   | 'ip-list'
+  | 'server-list'
   | 'host'
   | 'host-list'
   | 'host-port'

@@ -19,6 +19,10 @@ test('without a word from the operator every setting has its default', () => {
     sessionTerminatedTimeoutMs: 4000,
     forceThirdPartyRegBody: false,
     allowEmergencyRegistration: false,
+    allowAnonymousEmergencyCalls: false,
+    overrideNpdi: false,
+    defaultTelUriTranslation: true,
+    applyFallbackIfcs: false,
   })
 })
 

@@ -20,6 +20,10 @@ export interface Settings {
   readonly sessionTerminatedTimeoutMs: number
   readonly forceThirdPartyRegBody: boolean
   readonly allowEmergencyRegistration: boolean
+  readonly allowAnonymousEmergencyCalls: boolean
+  readonly overrideNpdi: boolean
+  readonly defaultTelUriTranslation: boolean
+  readonly applyFallbackIfcs: boolean
 }
 
 /** The option behind each setting. */
@@ -35,6 +39,10 @@ export const SETTING_OPTIONS = {
   sessionTerminatedTimeoutMs: 'session_terminated_timeout_ms',
   forceThirdPartyRegBody: 'force_third_party_reg_body',
   allowEmergencyRegistration: 'allow_emergency_registration',
+  allowAnonymousEmergencyCalls: 'allow_anonymous_emergency_calls',
+  overrideNpdi: 'override_npdi',
+  defaultTelUriTranslation: 'default_tel_uri_translation',
+  applyFallbackIfcs: 'apply_fallback_ifcs',
 } as const satisfies Record<keyof Settings, string>
 
 /**
@@ -64,6 +72,10 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
     sessionTerminatedTimeoutMs: number(SETTING_OPTIONS.sessionTerminatedTimeoutMs),
     forceThirdPartyRegBody: isSet(SETTING_OPTIONS.forceThirdPartyRegBody),
     allowEmergencyRegistration: isSet(SETTING_OPTIONS.allowEmergencyRegistration),
+    allowAnonymousEmergencyCalls: isSet(SETTING_OPTIONS.allowAnonymousEmergencyCalls),
+    overrideNpdi: isSet(SETTING_OPTIONS.overrideNpdi),
+    defaultTelUriTranslation: isSet(SETTING_OPTIONS.defaultTelUriTranslation),
+    applyFallbackIfcs: isSet(SETTING_OPTIONS.applyFallbackIfcs),
   }
 }
 

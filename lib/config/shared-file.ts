@@ -4,11 +4,18 @@ import { emptyJsonFile, validateJsonFile, type JsonFileName } from './json-files
 import type { Consumer, Impact } from './option.ts'
 import { findOption } from './options.ts'
 import { validateSharedConfig } from './validate.ts'
+import { emptyXmlFile, isXmlFile, validateXmlFile, type XmlFileName } from './xml-files.ts'
 
 /** A file that is the same on all nodes of a site, by its name in `/etc/clearwater`. */
-export type SharedFileName = 'shared_config' | JsonFileName
+export type SharedFileName = 'shared_config' | JsonFileName | XmlFileName
 
-/** One option, or a whole JSON file, that two texts give differently. */
+/** The text of each file while there is nothing in it. */
+export function emptySharedFile(file: SharedFileName): string {
+  if (file === 'shared_config') return ''
+  return isXmlFile(file) ? emptyXmlFile(file) : emptyJsonFile(file)
+}
+
+/** One option, or a whole other file, that two texts give differently. */
 export interface SharedChange {
   readonly name: string
   readonly before: string | undefined
@@ -26,7 +33,8 @@ export interface Effects {
 
 /** Everything that is wrong with a shared file. Never throws. */
 export function validateSharedFile(file: SharedFileName, text: string): readonly Fault[] {
-  return file === 'shared_config' ? validateSharedConfig(text) : validateJsonFile(file, text)
+  if (file === 'shared_config') return validateSharedConfig(text)
+  return isXmlFile(file) ? validateXmlFile(file, text) : validateJsonFile(file, text)
 }
 
 /** What differs in meaning: comments, quotes and order do not. An absent file says nothing. */
@@ -37,7 +45,7 @@ export function changesBetween(
 ): readonly SharedChange[] {
   return file === 'shared_config'
     ? optionChanges(before ?? '', after)
-    : jsonChanges(file, before ?? emptyJsonFile(file), after)
+    : fileChanges(file, before ?? emptySharedFile(file), after)
 }
 
 /** Whom a change concerns. Who only takes it at a reload need not be told twice where it restarts anyway. */
@@ -71,8 +79,12 @@ function optionChanges(before: string, after: string): readonly SharedChange[] {
 }
 
 /** sprout reads these files, at a reload (operations.md §5.1). */
-function jsonChanges(file: JsonFileName, before: string, after: string): readonly SharedChange[] {
-  if (sameJson(before, after)) return []
+function fileChanges(
+  file: JsonFileName | XmlFileName,
+  before: string,
+  after: string,
+): readonly SharedChange[] {
+  if (isXmlFile(file) ? before.trim() === after.trim() : sameJson(before, after)) return []
   return [{ name: file, before, after, impact: 'reload', usedBy: ['sprout'], secret: false }]
 }
 

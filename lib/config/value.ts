@@ -26,6 +26,7 @@ const CHECKS: Readonly<Record<ValueType, Check>> = {
   port: (text, { min = 1 }) => integer(text, { type: 'port', min, max: 65_535 }),
   ip: text => (isAddress(text) ? undefined : 'is an IPv4 or IPv6 address'),
   'ip-list': (text, rule) => list(text, rule, isAddress, 'IP addresses'),
+  'server-list': (text, rule) => list(text, rule, isAddressPort, 'IP addresses, each perhaps with a port,'),
   host: text => (isHost(text) ? undefined : 'is a host name or an IP address'),
   'host-list': (text, rule) => list(text, rule, isHost, 'host names or IP addresses'),
   'host-port': text =>
@@ -92,6 +93,13 @@ function isHostPort(text: string): boolean {
   const [, six, name, port] = match
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return false
   return six === undefined ? isHost(name ?? '') : isIP(six) === 6
+}
+
+/** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */
+function isAddressPort(text: string): boolean {
+  if (isAddress(text)) return true
+  const host = HOST_PORT.exec(text)
+  return isHostPort(text) && isAddress(host?.[1] ?? host?.[2] ?? '')
 }
 
 function isHttpUrl(text: string): boolean {

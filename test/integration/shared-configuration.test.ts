@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { SharedFileName } from '../../lib/config/shared-file.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
 import { configurationKey, restartQueueKey } from '../../lib/etcd/layout.ts'
 import {
@@ -46,7 +47,7 @@ describe('the shared configuration on the nodes of a site', () => {
     nodes.push(node)
     return node
   }
-  const put = async (file: 'shared_config' | 'bgcf.json', text: string): Promise<number> =>
+  const put = async (file: SharedFileName, text: string): Promise<number> =>
     (await etcd.put(configurationKey(SITE, file), text)).revision
   const queue = async (): Promise<RestartQueue> => {
     const found = await etcd.get(restartQueueKey(SITE))
@@ -95,6 +96,23 @@ describe('the shared configuration on the nodes of a site', () => {
     expect(first.units.done).toEqual(['reload sprout'])
     expect(second.units.done).toEqual([])
     expect(second.file('bgcf.json')).toBe(ROUTES)
+  })
+
+  test('files of filter criteria come likewise, and hostile ones do not', async () => {
+    const node = add('10.0.0.1', 'sprout')
+    await node.startConfig()
+    const good = '<FallbackIFCsSet><!-- none yet --></FallbackIFCsSet>'
+    const revision = await put('fallback_ifcs.xml', good)
+    await node.reports('the file', ({ files }) => files['fallback_ifcs.xml']?.revision === revision)
+    expect(node.file('fallback_ifcs.xml')).toBe(good)
+    expect(node.units.done).toEqual(['reload sprout'])
+
+    const bad = await put(
+      'fallback_ifcs.xml',
+      '<!DOCTYPE x [<!ENTITY a "b">]><FallbackIFCsSet>&a;</FallbackIFCsSet>',
+    )
+    await node.reports('the refusal', ({ files }) => files['fallback_ifcs.xml']?.refused?.revision === bad)
+    expect(node.file('fallback_ifcs.xml')).toBe(good)
   })
 
   test('what needs a restart restarts one node at a time, and only those whom it concerns', async () => {

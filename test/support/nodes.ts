@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatConfigFile } from '../../lib/config/config-file.ts'
 import { CORE_PORTS, DAEMON_PORTS } from '../../lib/config/ports.ts'
@@ -28,6 +28,8 @@ export class Nodes implements AsyncDisposable {
   readonly #dir: TempDir
   readonly #offset: number
   readonly #children = new Map<NodeName, Child>()
+  /** Length of the log when the daemon was booted last. */
+  readonly #logBegins = new Map<NodeName, number>()
 
   private constructor(dir: TempDir, offset: number) {
     this.#dir = dir
@@ -93,7 +95,16 @@ export class Nodes implements AsyncDisposable {
     writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: names }))
   }
 
+  /** How often a daemon has read its files again since it was booted. */
+  timesRead(name: NodeName): number {
+    const log = readFileSync(this.file(name, `log/${name}.log`), 'utf8')
+    const own = log.slice(this.#logBegins.get(name) ?? 0)
+    return own.split('the configuration was read again').length - 1
+  }
+
   async boot(name: NodeName): Promise<void> {
+    const logFile = this.file(name, `log/${name}.log`)
+    this.#logBegins.set(name, existsSync(logFile) ? readFileSync(logFile, 'utf8').length : 0)
     const child = new Child(join(PROJECT, 'bin', 'cw'), [
       'daemon',
       name,

@@ -36,8 +36,9 @@ export async function provisionCriteria(
   port: number,
   identity: PhoneIdentity,
   criteria: string,
+  host = '127.0.0.1',
 ): Promise<void> {
-  const base = `http://127.0.0.1:${port}`
+  const base = `http://${host}:${port}`
   const publicId = encodeURIComponent(`sip:${identity.user}@${identity.domain}`)
   const found = await fetch(`${base}/public/${publicId}/service_profile`, { redirect: 'manual' })
   const profile = found.headers.get('location') ?? ''

@@ -11,7 +11,14 @@ edited again.`
   static override args = {
     name: Args.string({
       description: 'The file.',
-      options: ['shared_config', 'bgcf.json', 'enum.json', 's-cscf.json'],
+      options: [
+        'shared_config',
+        'bgcf.json',
+        'enum.json',
+        's-cscf.json',
+        'shared_ifcs.xml',
+        'fallback_ifcs.xml',
+      ],
       default: 'shared_config',
       ignoreStdin: true,
     }),

@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatFault } from '../../../lib/config/fault.ts'
-import { emptyJsonFile } from '../../../lib/config/json-files.ts'
 import { findOption, nearestOption } from '../../../lib/config/options.ts'
-import type { SharedFileName } from '../../../lib/config/shared-file.ts'
+import { emptySharedFile, type SharedFileName } from '../../../lib/config/shared-file.ts'
 import { validateName, validateOption } from '../../../lib/config/validate.ts'
 import { SHARED_FILES } from '../../../lib/etcd/layout.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
@@ -125,7 +124,7 @@ export async function importingBefore(access: ConfigurationAccess, number: numbe
   }
   const rewrites = [...record.before].map(([file, text]): readonly [SharedFileName, Rewrite] => [
     file,
-    () => text ?? (file === 'shared_config' ? '' : emptyJsonFile(file)),
+    () => text ?? emptySharedFile(file),
   ])
   return { wanted: new Map(rewrites), what: `undo change ${number} (${record.what})` }
 }

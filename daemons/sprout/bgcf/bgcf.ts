@@ -5,6 +5,7 @@ import { nextHopOf, sipUriOf, withoutOwnRoute } from '../../../lib/sip/routing.t
 import type { Uri } from '../../../lib/sip/uri.ts'
 import type { Core } from '../core.ts'
 import { numberOf } from '../number.ts'
+import { translated } from '../translate.ts'
 import type { BgcfRoute } from '../options.ts'
 
 /** What the routes say about a target. */
@@ -17,7 +18,8 @@ export type BgcfChoice =
 
 /** The BGCF (TS 24.229 §5.6): chooses where a call leaves the network, by `bgcf.json`. */
 export async function bgcf(exchange: ServerExchange, core: Core): Promise<void> {
-  const { request } = withoutOwnRoute(exchange.request, uri => core.isLocal(uri))
+  const arrived = withoutOwnRoute(exchange.request, uri => core.isLocal(uri)).request
+  const request = await translated(arrived, 'portability', core)
   const target = request.parsedUri
   const choice =
     target === undefined ? { kind: 'no-route' as const } : chooseRoute(core.options.bgcfRoutes, target, core)

@@ -198,7 +198,7 @@ describe('a call', () => {
   })
 
   test('for nobody that has an identity: 400; an ACK for nobody is dropped', async () => {
-    expect((await ask('INVITE', 'urn:service:sos')).statuses).toEqual([400])
+    expect((await ask('INVITE', 'urn:service:counseling')).statuses).toEqual([400])
     expect((await ask('ACK', BOB)).statuses).toEqual([])
     expect(opened.sender.acks).toEqual([])
   })
@@ -213,5 +213,112 @@ describe('a call', () => {
     opened.sender.farSide = sent => sent.answer(480)
     expect((await ask('INVITE', BOB)).statuses).toEqual([480])
     expect(opened.sender.sent).toHaveLength(1)
+  })
+})
+
+describe('a call to an emergency service (RFC 5031)', () => {
+  test('goes to where the operator wants it, from whomever', async () => {
+    opened = openCore({ emergencyUri: 'sip:psap.example.com;transport=tcp' })
+
+    await ask('INVITE', 'urn:service:sos.fire')
+
+    expect(opened.sender.only.to).toBe('sip:psap.example.com;transport=tcp;lr')
+    expect(opened.sender.only.request.uri).toBe('urn:service:sos.fire')
+    expect(opened.homestead.asked).toEqual([])
+  })
+
+  test('ends here where there is no such place', async () => {
+    expect((await ask('INVITE', 'urn:service:sos')).statuses).toEqual([404])
+  })
+})
+
+describe('a callee whom ENUM knows', () => {
+  const KNOWN = new Set<string>()
+  const ENTRIES = new Map<string, string>()
+
+  beforeEach(() => {
+    KNOWN.clear()
+    ENTRIES.clear()
+    const asked: string[] = []
+    opened = openCore({}, undefined, { lookup: async number => (asked.push(number), ENTRIES.get(number)) })
+    opened.homestead.locate = ({ impu }) =>
+      KNOWN.has(impu) ? choice({ resultCode: 2001, scscf: SCSCF }) : { ok: false, status: 404 }
+  })
+
+  test('is found by what the number stands for', async () => {
+    KNOWN.add(BOB)
+    ENTRIES.set('+1650', BOB)
+
+    await ask('INVITE', 'tel:+1650')
+
+    expect(opened.homestead.asked).toEqual(['location tel:+1650', `location ${BOB}`])
+    expect(opened.sender.only.request.uri).toBe(BOB)
+  })
+
+  test('is found by a number that leads to a number, and no further', async () => {
+    ENTRIES.set('+1', 'sip:+2@example.com;user=phone')
+    ENTRIES.set('+2', 'sip:+1@example.com;user=phone')
+
+    await ask('INVITE', 'tel:+1')
+
+    expect(opened.homestead.asked.length).toBeLessThanOrEqual(4)
+    expect(opened.sender.only.to).toContain('bgcf')
+  })
+
+  test.each([
+    ['elsewhere', 'sip:bob@example.org'],
+    ['ported', 'sip:+1650;rn=+44;npdi@example.com'],
+  ])('is the BGCF’s if %s', async (_what, uri) => {
+    ENTRIES.set('+1650', uri)
+
+    await ask('INVITE', 'tel:+1650')
+
+    expect(opened.sender.only.to).toContain('bgcf')
+    expect(opened.sender.only.request.uri).toBe(uri)
+  })
+})
+
+describe('an S-CSCF of s-cscf.json', () => {
+  const [PLAIN, BILLING, SPARE] = ['sip:s1.example.com', 'sip:s2.example.com', 'sip:s3.example.com']
+  const scscfs = [
+    { server: PLAIN, priority: 0, weight: 100, capabilities: [] },
+    { server: BILLING, priority: 0, weight: 100, capabilities: [1] },
+    { server: SPARE, priority: 1, weight: 100, capabilities: [1] },
+  ]
+  const registers = () => ask('REGISTER', 'sip:example.com', TO, CONTACT)
+
+  beforeEach(() => {
+    opened = openCore({ scscfs })
+    opened.homestead.status = () => choice({ resultCode: 2001, mandatoryCapabilities: [1] })
+    opened.homestead.locate = () => choice({ resultCode: 2003, mandatoryCapabilities: [1] })
+  })
+
+  test('is one that can do what the user needs', async () => {
+    expect((await registers()).statuses).toEqual([200])
+    expect(opened.sender.only.to).toBe(BILLING)
+  })
+
+  test('is another one when that does not serve, each once, without another question', async () => {
+    opened.sender.farSide = sent => sent.noAnswer('unreachable')
+
+    expect((await registers()).statuses).toEqual([504])
+    expect(opened.sender.sent.map(({ to }) => to)).toEqual([BILLING, SPARE])
+    expect(opened.homestead.asked).toHaveLength(1)
+  })
+
+  test('600 when none can', async () => {
+    opened.homestead.status = () => choice({ resultCode: 2001, mandatoryCapabilities: [1, 7] })
+    expect((await registers()).statuses).toEqual([600])
+  })
+
+  test('for a call likewise, but only where nothing is heard of the first', async () => {
+    opened.sender.farSide = sent =>
+      sent.to.startsWith(BILLING) ? sent.noAnswer('timeout') : sent.answer(480)
+
+    expect((await ask('INVITE', BOB)).statuses).toEqual([480])
+    expect(opened.sender.sent.map(({ request }) => request.headers.list(H.Route))).toEqual([
+      [`<${BILLING};lr>`],
+      [`<${SPARE};lr>`],
+    ])
   })
 })

@@ -6,6 +6,7 @@ import {
   isDeregistration,
   registeredImpu,
 } from '../../../lib/ims/register-request.ts'
+import { isEmergencyUrn } from '../../../lib/ims/emergency.ts'
 import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import { authParam } from '../../../lib/sip/credentials.ts'
 import { andThen, type Awaitable } from '../../../lib/kit/awaitable.ts'
@@ -14,9 +15,12 @@ import type { Outcome } from '../../../lib/sip/forward.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { nextHopOf, withoutOwnRoute } from '../../../lib/sip/routing.ts'
-import { formatUri, parseUri, uriParam, type SipUri, type Uri } from '../../../lib/sip/uri.ts'
+import { formatUri, uriParam, type SipUri, type Uri } from '../../../lib/sip/uri.ts'
 import type { Core } from '../core.ts'
+import { toEmergencyCentre } from '../emergency.ts'
 import { numberOf } from '../number.ts'
+import { leadsOut, translated } from '../translate.ts'
+import { Candidates } from './candidates.ts'
 
 /** Result codes with which an identity has, or may be given, an S-CSCF (TS 29.229 §6.2). */
 const SUCCESS = new Set([2001, 2002, 2003])
@@ -50,32 +54,36 @@ function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): 
     const refusal = refusalOfStatus(first)
     if (refusal !== undefined) return core.answer(exchange, refusal)
 
-    const target = scscfOf(first, core)
+    const candidates = new Candidates(core)
+    const target = first.ok ? candidates.first(first.value) : 600
     if (typeof target === 'number') return core.answer(exchange, target)
     return andThen(toScscf(exchange, request, target, core), outcome =>
       mayTryAnother(outcome)
-        ? tryAnother(exchange, request, query, target, core)
+        ? tryOthers(exchange, request, query, outcome, candidates, core)
         : exchange.respond(outcome.response),
     )
   })
 }
 
-async function tryAnother(
+/** After an S-CSCF that does not serve, those that can do what the subscriber server asks for. */
+async function tryOthers(
   exchange: ServerExchange,
   request: SipRequest,
   query: RegistrationStatusQuery,
-  target: SipUri,
+  first: Outcome,
+  candidates: Candidates,
   core: Core,
 ): Promise<void> {
-  // The named S-CSCF does not serve: ask what another one must be able to do (TS 29.228 §6.1.1).
-  const second = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
-  if (refusalOfStatus(second) === 403) return core.answer(exchange, 403)
-  const other = scscfOf(second, core)
-  if (typeof other === 'number' || formatUri(other) === formatUri(target)) {
-    return core.answer(exchange, 504)
+  let outcome = first
+  while (mayTryAnother(outcome) && exchange.cancelled === undefined) {
+    const other = await candidates.another(async () => {
+      const answer = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
+      return refusalOfStatus(answer) === 403 ? { ok: false, status: 403 } : answer
+    })
+    if (typeof other === 'number') return core.answer(exchange, other)
+    outcome = await toScscf(exchange, request, other, core)
   }
-  const retried = await toScscf(exchange, request, other, core)
-  exchange.respond(retried.response)
+  exchange.respond(outcome.response)
 }
 
 /** REGISTER goes by its Request-URI, which becomes the S-CSCF's (§5.3.1.2). */
@@ -123,6 +131,7 @@ async function locate(
   originating: boolean,
   core: Core,
 ): Promise<void> {
+  if (!originating && isEmergencyUrn(request.uri)) return toEmergencyCentre(exchange, request, 'icscf', core)
   const uri = originating ? originatingUser(request) : request.parsedUri
   if (uri === undefined) return core.answer(exchange, 400)
   const impu = core.gruus.userOf(uri)
@@ -137,17 +146,54 @@ async function locate(
     target = plain.with(plain.headers, `tel:${number}`)
     answer = await core.homestead.location({ impu: `tel:${number}` as Impu })
   }
+  // A number may be known by what ENUM makes of it, and that by what ENUM makes of that.
+  for (let round = 0; isUnknown(answer) && number !== undefined && round < MOST_TRANSLATIONS; round++) {
+    const next = await translated(target, 'any', core)
+    const to = next.parsedUri
+    if (next === target || to === undefined) break
+    target = next
+    const known = leadsOut(classifyUri(to, core.routingContext), to, core) ? undefined : impuOf(to)
+    if (known === undefined) return notOurs(exchange, target, to, originating, core)
+    answer = await core.homestead.location({ impu: known })
+  }
   if (!answer.ok && answer.status !== 404) return core.answer(exchange, 480)
-  if (!found(answer)) {
+  if (!found(answer) || !answer.ok) {
     if (answer.ok && answer.value.resultCode === NOT_REGISTERED) return core.answer(exchange, 480)
     return notOurs(exchange, plain, uri, originating, core)
   }
-  const scscf = scscfOf(answer, core)
-  if (typeof scscf === 'number') return core.answer(exchange, scscf)
-  const edit = target.headers.edit().append(H.Route, `<${formatUri(scscf)};lr${originating ? ';orig' : ''}>`)
-  const wildcard = answer.ok ? answer.value.wildcardIdentity : undefined
-  if (wildcard !== undefined) edit.append(H['P-Profile-Key'], `<${encodeURI(wildcard)}>`)
-  return core.proxy(exchange, { request: target.with(edit.done()), hop: { via: 'uri', uri: scscf } }, 'icscf')
+  const { wildcardIdentity } = answer.value
+  const candidates = new Candidates(core)
+  const ask = (): Awaitable<Answer<ServerChoice>> =>
+    core.homestead.location({ impu: impuOfTarget(target, impu, originating), originating, authType: 'CAPAB' })
+  let scscf: SipUri | number = candidates.first(answer.value)
+  for (;;) {
+    if (typeof scscf === 'number') return core.answer(exchange, scscf)
+    const edit = target.headers
+      .edit()
+      .append(H.Route, `<${formatUri(scscf)};lr${originating ? ';orig' : ''}>`)
+    if (wildcardIdentity !== undefined) edit.append(H['P-Profile-Key'], `<${encodeURI(wildcardIdentity)}>`)
+    const fork = { request: target.with(edit.done()), hop: { via: 'uri', uri: scscf } as const }
+    const { response, made } = await core.forward(exchange, [fork], 'icscf')
+    // What an S-CSCF says itself is the answer (sip.md §6.7), unlike with REGISTER.
+    if (made !== 'timeout' && made !== 'unreachable') {
+      if (response.status >= 300) exchange.respond(response)
+      return
+    }
+    scscf = await candidates.another(ask)
+  }
+}
+
+/** How often ENUM is asked for a callee: a circle of entries has to end. */
+const MOST_TRANSLATIONS = 2
+
+/** Whom a request is for after its translation. */
+function impuOfTarget(request: SipRequest, impu: Impu, originating: boolean): Impu {
+  const target = request.parsedUri
+  return originating || target === undefined ? impu : (impuOf(target) ?? impu)
+}
+
+function isUnknown(answer: Answer<ServerChoice>): boolean {
+  return !found(answer) && (answer.ok ? answer.value.resultCode !== NOT_REGISTERED : answer.status === 404)
 }
 
 function found(answer: Answer<ServerChoice>): boolean {
@@ -170,19 +216,4 @@ function notOurs(
   return hop === undefined
     ? core.answer(exchange, 500)
     : core.proxy(exchange, { request: routed, hop }, 'icscf')
-}
-
-/**
- * The S-CSCF an answer names, or the status that says why there is none. Without a name any of ours will do that has
- * the capabilities; those of this node have none, so a demand for one cannot be met.
- */
-function scscfOf(answer: Answer<ServerChoice>, core: Core): SipUri | 480 | 482 | 600 {
-  if (!answer.ok) return 600
-  const { scscf, mandatoryCapabilities } = answer.value
-  if (scscf === undefined && (mandatoryCapabilities === undefined || mandatoryCapabilities.length > 0))
-    return 600
-  const uri = parseUri(scscf ?? core.scscfUri)
-  if (uri?.kind !== 'sip') return 480
-  // It would come back here.
-  return core.isLocal(uri) && uri.port === core.options.ports.icscf ? 482 : uri
 }

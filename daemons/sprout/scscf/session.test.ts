@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { defaultEnum } from '../../../lib/ims/enum/enum.ts'
 import type { Impi, Impu } from '../../../lib/ims/identity.ts'
 import type { TestExchange } from '../../../lib/ims/testing.ts'
 import { H } from '../../../lib/sip/header-names.ts'
@@ -53,7 +54,117 @@ describe('originating', () => {
   })
 
   test('a target that is neither: 400', async () => {
-    expect((await call('INVITE', 'urn:service:sos', ORIG)).statuses).toEqual([400])
+    expect((await call('INVITE', 'urn:service:counseling', ORIG)).statuses).toEqual([400])
+  })
+
+  test('an emergency service: to where the operator wants such calls, else 404', async () => {
+    expect((await call('INVITE', 'urn:service:sos', ORIG)).statuses).toEqual([404])
+    opened = openCore({ emergencyUri: 'sip:psap.example.com' })
+    opened.homestead.data = impu => registrationData([impu])
+    await call('INVITE', 'urn:service:sos', ORIG)
+    expect(opened.sender.only.to).toBe('sip:psap.example.com;lr')
+  })
+
+  describe('with ENUM', () => {
+    const withEnum = (
+      entries: Readonly<Record<string, string>>,
+      options: Parameters<typeof openCore>[0] = {},
+    ) => {
+      opened = openCore(options, undefined, { lookup: async number => entries[number] })
+      opened.homestead.data = impu => registrationData([impu])
+    }
+
+    test.each([
+      ['a user of ours', 'tel:+1-650-1', BOB, BOB, 'icscf'],
+      [
+        'a user of ours with a number for a name',
+        'tel:+16501',
+        'sip:+16501@example.com',
+        'sip:+16501@example.com',
+        'icscf',
+      ],
+      ['somebody elsewhere', 'sip:+16501@example.com', 'sip:b@example.org', 'sip:b@example.org', 'bgcf'],
+      ['nobody, dialled as a number', 'tel:+16502', BOB, 'tel:+16502', 'bgcf'],
+      [
+        'nobody, with an address that looks like a number',
+        'sip:16502@example.com',
+        BOB,
+        'sip:16502@example.com',
+        'icscf',
+      ],
+      ['a number', 'tel:+16501', 'tel:+16502', 'tel:+16501', 'bgcf'],
+      ['nonsense', 'tel:+16501', 'nonsense', 'tel:+16501', 'bgcf'],
+      [
+        'a ported number',
+        'tel:+16501',
+        'sip:+16501;rn=+44;npdi@example.com',
+        'sip:+16501;rn=+44;npdi@example.com',
+        'bgcf',
+      ],
+      [
+        'a number that stays',
+        'tel:+16501',
+        'sip:+16501;npdi@example.com',
+        'sip:+16501;npdi@example.com',
+        'bgcf',
+      ],
+    ])('%s: %s', async (_what, uri, entry, becomes, next) => {
+      withEnum({ '+16501': entry })
+      await call('INVITE', uri, ORIG)
+      expect(opened.sender.only.request.uri).toBe(becomes)
+      expect(opened.sender.only.to).toBe(`sip:${next}.sprout.example.com;transport=TCP;lr`)
+    })
+
+    test('portability is looked up anew only where the operator wants it', async () => {
+      const ported = 'tel:+16501;rn=+44;npdi'
+      const entry = { '+16501': 'sip:+16501;rn=+33;npdi@example.com' }
+      withEnum(entry)
+      await call('INVITE', ported, ORIG)
+      expect(opened.sender.only.request.uri).toBe(ported)
+
+      withEnum(entry, { overrideNpdi: true })
+      await call('INVITE', ported, ORIG)
+      expect(opened.sender.only.request.uri).toContain('rn=+33')
+    })
+
+    test('user=phone and global numbers only, where the operator wants that', async () => {
+      const options = { enforceUserPhone: true, enforceGlobalOnlyLookups: true }
+      const entries = { '6501': BOB, '+6501': BOB }
+      for (const [uri, next] of [
+        ['sip:6501@example.com', 'icscf'],
+        ['tel:6501', 'bgcf'],
+        ['sip:6501@example.com;user=phone', 'bgcf'],
+      ] as const) {
+        withEnum(entries, options)
+        await call('INVITE', uri, ORIG)
+        expect(opened.sender.only.request.uri).toBe(uri)
+        expect(opened.sender.only.to).toContain(next)
+      }
+      withEnum(entries, options)
+      await call('INVITE', 'sip:+6501@example.com;user=phone', ORIG)
+      expect(opened.sender.only.request.uri).toBe(BOB)
+    })
+
+    test('that takes each number for a user of ours: so does this, but for where one has been ported to', async () => {
+      for (const [uri, becomes, next] of [
+        ['tel:+1-650', 'sip:+1650@example.com', 'icscf'],
+        ['sip:+1650@example.com;user=phone', 'sip:+1650@example.com;user=phone', 'icscf'],
+        ['sip:1650@example.com', 'sip:1650@example.com', 'icscf'],
+        ['tel:+1650;rn=+44', 'tel:+1650;rn=+44', 'bgcf'],
+      ] as const) {
+        opened = openCore({}, undefined, defaultEnum('example.com'))
+        opened.homestead.data = impu => registrationData([impu])
+        await call('INVITE', uri, ORIG)
+        expect(opened.sender.only.request.uri).toBe(becomes)
+        expect(opened.sender.only.to).toContain(next)
+      }
+    })
+
+    test('a foreign I-CSCF in place of ours', async () => {
+      withEnum({ '+16501': BOB }, { externalIcscfUri: 'sip:icscf.example.org:5070' })
+      await call('INVITE', 'tel:+16501', ORIG)
+      expect(opened.sender.only.to).toBe('sip:icscf.example.org:5070;lr')
+    })
   })
 
   test('the served user is who P-Served-User says, then P-Asserted-Identity, then From', async () => {

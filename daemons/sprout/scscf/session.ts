@@ -1,5 +1,6 @@
 import { withSecondIdentity } from '../../../lib/ims/asserted-identity.ts'
 import { assertService } from '../../../lib/ims/communication-service.ts'
+import { isEmergencyUrn } from '../../../lib/ims/emergency.ts'
 import { classifyUri, impuOf } from '../../../lib/ims/identity.ts'
 import { originatingUser } from '../../../lib/ims/originating-user.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
@@ -8,6 +9,8 @@ import type { SipRequest } from '../../../lib/sip/message.ts'
 import { nextHopOf, topRoute, withoutOwnRoute } from '../../../lib/sip/routing.ts'
 import { uriParam } from '../../../lib/sip/uri.ts'
 import type { Core } from '../core.ts'
+import { toEmergencyCentre } from '../emergency.ts'
+import { leadsOut, translated } from '../translate.ts'
 import { chainFor, visitServers, type Chain } from './as-chain.ts'
 import { toContacts } from './contacts.ts'
 import { withoutTermIoi } from './isc.ts'
@@ -66,15 +69,20 @@ async function originate(exchange: ServerExchange, request: SipRequest, core: Co
 
 /**
  * Where the originating side ends: a Route that is left decides, else a target of ours is the I-CSCF's to find, any
- * other the BGCF's to route (sip.md §6.5, without ENUM).
+ * other, and a number that ENUM does not know, the BGCF's to route (sip.md §6.5).
  */
-function toTarget(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> | void {
+async function toTarget(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> {
   if (request.headers.has(H.Route)) return byRoute(exchange, request, core)
-  const target = request.parsedUri
-  const kind = target === undefined ? 'unknown' : classifyUri(target, core.uriContext)
-  if (kind === 'unknown') return core.answer(exchange, 400)
-  const next = kind === 'offnet-sip' ? core.bgcfRoute : core.icscfRoute
-  const routed = request.with(request.headers.edit().append(H.Route, next).done())
+  const called = await translated(request, 'any', core)
+  const target = called.parsedUri
+  const kind = target === undefined ? 'unknown' : classifyUri(target, core.routingContext)
+  if (target === undefined || kind === 'unknown') {
+    return isEmergencyUrn(called.uri)
+      ? toEmergencyCentre(exchange, called, 'scscf', core)
+      : core.answer(exchange, 400)
+  }
+  const next = leadsOut(kind, target, core) ? core.bgcfRoute : core.icscfRoute
+  const routed = called.with(called.headers.edit().append(H.Route, next).done())
   return byRoute(exchange, routed, core)
 }
 

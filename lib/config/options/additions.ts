@@ -10,4 +10,27 @@ export const ADDED_OPTIONS = declare({ scope: 'shared', section: 'Not in the man
     doc: 'Phones may register contacts for emergency calls (those with ;sos). N: they are answered 503.',
     usedBy: ['bono'],
   },
+  {
+    name: 'emergency_uri',
+    type: 'sip-uri',
+    impact: 'reload',
+    doc: 'Where calls to urn:service:sos go: an E-CSCF or an emergency centre. Unset: they are answered 404.',
+    usedBy: ['sprout'],
+  },
+  {
+    name: 'allow_anonymous_emergency_calls',
+    type: 'boolean',
+    default: 'N',
+    impact: 'reload',
+    doc: 'Phones that are not registered may call urn:service:sos. N: they are answered 403, as for any call.',
+    usedBy: ['bono'],
+  },
+  {
+    name: 'apply_fallback_ifcs',
+    type: 'boolean',
+    default: 'N',
+    impact: 'reload',
+    doc: 'Requests for which none of a subscriber’s filter criteria matches are tried with fallback_ifcs.xml.',
+    usedBy: ['sprout'],
+  },
 ])

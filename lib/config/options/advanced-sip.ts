@@ -101,7 +101,7 @@ export const ADVANCED_SIP_OPTIONS = declare(
     },
     {
       name: 'enum_server',
-      type: 'ip-list',
+      type: 'server-list',
       most: 3,
       doc: 'DNS servers that answer ENUM queries, in the order in which they are asked.',
       usedBy: ['sprout'],

@@ -11,8 +11,10 @@ const MOST_CRITERIA = 100
 /** What a source of criteria stands on. */
 export interface CriteriaOptions {
   readonly log: Log
-  /** Shared and fallback sets, where an operator has any. */
-  readonly sets?: CriteriaSets
+  /** Shared and fallback sets as the operator has them now. */
+  readonly sets?: () => CriteriaSets
+  /** Whether the fallback set counts; it does if that is left out. */
+  readonly appliesFallback?: () => boolean
 }
 
 const NONE: readonly FilterCriterion[] = []
@@ -49,7 +51,8 @@ export class Criteria {
 
   /** Tried when none of the profile's matched; empty unless the operator has set them up. */
   get fallback(): readonly FilterCriterion[] {
-    return this.#options.sets?.fallback ?? NONE
+    if (this.#options.appliesFallback?.() === false) return NONE
+    return this.#options.sets?.().fallback ?? NONE
   }
 
   #read(texts: readonly string[]): FilterCriterion[] {
@@ -68,8 +71,9 @@ export class Criteria {
   }
 
   #shared(ids: readonly number[]): FilterCriterion[] {
+    const shared = this.#options.sets?.().shared
     return ids.flatMap(id => {
-      const set = this.#options.sets?.shared.get(id)
+      const set = shared?.get(id)
       if (set !== undefined) return set
       if (!this.#missing.has(id))
         this.#options.log.warn('a profile names a shared set that is not there', { id })

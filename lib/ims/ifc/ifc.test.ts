@@ -240,7 +240,7 @@ describe('the criteria of a profile', () => {
     )
     if (!shared.ok) throw new Error(shared.message)
     expect(shared.faults).toHaveLength(3)
-    const criteria = new Criteria({ log: noLog, sets: { shared: shared.value, fallback: [] } })
+    const criteria = new Criteria({ log: noLog, sets: () => ({ shared: shared.value, fallback: [] }) })
     const profile = { identities: [], filterCriteria: [ifc('p0'), ifc('p2', 2)], sharedSets: [9, 7] }
     expect(names(criteria.of(profile))).toEqual(['p0', 's1', 'p2'])
   })
