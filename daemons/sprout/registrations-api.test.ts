@@ -108,6 +108,16 @@ describe('an operator ends a registration', () => {
     expect(notify?.request.body.match(/event="deactivated"/g)).toHaveLength(4)
   })
 
+  test('but not of contacts for emergency calls', async () => {
+    const user = { impi: 'alice@example.com' as Impi, impu: ALICE }
+    await opened.run((one, core) => register(one, user, core), 'REGISTER', 'sip:example.com', [
+      'Contact: <sip:alice@10.0.0.9;sos>',
+    ])
+    expect(await call('DELETE', impuPath(ALICE))).toEqual({ status: 200, body: '{"bindings":2}' })
+    expect(opened.registrations.contacts(ALICE)).toEqual(['sip:alice@10.0.0.9;sos'])
+    expect(sent()).toEqual(['NOTIFY terminated;reason=deactivated'])
+  })
+
   test('of one who is not registered: nothing is told', async () => {
     opened.registrations.records.clear()
     opened.homestead.data = () => registrationData([ALICE], { state: 'UNREGISTERED' })

@@ -19,11 +19,10 @@ export interface Noticing {
 }
 
 /** Whether anybody watches the registration, before or after a change. */
-export function isWatched(...records: readonly RegistrationRecord[]): boolean {
-  return records.some(({ subscriptions }) => {
-    for (const _tag in subscriptions) return true
-    return false
-  })
+export function isWatched(before: RegistrationRecord, after: RegistrationRecord): boolean {
+  for (const _tag in before.subscriptions) return true
+  for (const _tag in after.subscriptions) return true
+  return false
 }
 
 /**

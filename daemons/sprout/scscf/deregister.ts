@@ -57,7 +57,7 @@ export interface Deregistration {
 
 /**
  * Ends a registration from the network's side (TS 24.229 §5.4.1.5): bindings and challenges go, watchers and application
- * servers hear of it.
+ * servers hear of it. Contacts for emergency calls stay (§5.4.8.4).
  *
  * @param setName default identity of the set
  * @returns how many bindings there were, or why none is gone: the store would not take it, the HSS would not hear of it
@@ -72,7 +72,10 @@ export async function deregister(
     setName,
     record => ({
       ...(record ?? emptyRecord([], core.scscfUri)),
-      bindings: record?.bindings.filter(binding => impi !== undefined && binding.impi !== impi) ?? [],
+      bindings:
+        record?.bindings.filter(
+          binding => binding.emergency || (impi !== undefined && binding.impi !== impi),
+        ) ?? [],
     }),
     { ended: as, quiet },
   )
