@@ -100,6 +100,20 @@ describe('the document', () => {
     )
   })
 
+  test('tells of wildcards, which have no GRUUs', () => {
+    const device = binding('d', { params: ';+sip.instance="<urn:uuid:1>"', gruuFrom: 6 })
+    const fresh = record([device])
+    const wildcards = ['sip:desk-!.*!@example.com']
+    const { notices } = told(fresh, withSubscription(fresh, subscription('w', { version: 0, wildcards })))
+    const document = notices[0]?.document ?? ''
+    expect(document).toContain(' xmlns:ere="urn:3gpp:ns:extRegExp:1.0" version="0"')
+    const element = document.split('<registration ')[3]
+    expect(element).toMatch(/^aor="sip:wildcardimpu@wildcard" id="w-2" state="active"><contact /)
+    expect(element).toContain('<ere:wildcardedIdentity>sip:desk-!.*!@example.com</ere:wildcardedIdentity>')
+    expect(element).not.toContain('gr:')
+    expect(parseXml(document).ok).toBe(true)
+  })
+
   test('is well-formed whatever a phone has written', () => {
     const odd = binding('odd\x01"<&>\xff', { params: ';+x="\xc3\xa9\xff]]>"', callId: '\x00"' })
     const { notices } = told(before, { ...before, bindings: [...before.bindings, odd] })

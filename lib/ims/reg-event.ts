@@ -61,6 +61,7 @@ export function withNotices(
       state: full ? ('full' as const) : ('partial' as const),
       id: tag,
       aors: changed.associatedUris,
+      wildcards: subscription.wildcards ?? [],
       formerAors: isNew ? [] : formerAors,
       contacts: full ? allContacts(contacts, changes) : changes,
       active,

@@ -29,6 +29,8 @@ export interface Reginfo {
   readonly id: string
   /** Identities of the set that are registered, the default one first. */
   readonly aors: readonly string[]
+  /** Wildcards that stand for further identities. */
+  readonly wildcards: readonly string[]
   /** Identities that have left the set. */
   readonly formerAors: readonly string[]
   /** The contacts of each of them. */
@@ -48,42 +50,57 @@ export function endsContact(event: ContactEvent): boolean {
 
 /** The document of the reg event package, with GRUUs (RFC 3680 §5, RFC 5628 §5). Pure ASCII. */
 export function formatReginfo(info: Reginfo, gruus: Gruus): string {
-  const { aors, formerAors, id } = info
+  const { active, contacts } = info
+  const gone = contacts.map(({ binding }) => ({ binding, event: 'deactivated' as const }))
   const registrations = [
-    ...aors.map((aor, place) =>
-      registration(aor, nameOf(id, place), info.active, info.contacts, info, gruus),
-    ),
-    ...formerAors.map((aor, place) => {
-      const gone = info.contacts.map(({ binding }) => ({ binding, event: 'deactivated' as const }))
-      return registration(aor, nameOf(id, aors.length + place), false, gone, info, gruus)
-    }),
-  ]
+    ...info.aors.map(aor => ({ aor, wildcard: '', active, contacts })),
+    ...info.wildcards.map(wildcard => ({ aor: WILDCARD_AOR, wildcard, active, contacts })),
+    ...info.formerAors.map(aor => ({ aor, wildcard: '', active: false, contacts: gone })),
+  ].map((each, place) => registration(each, place, info, gruus))
+  const wildcards = info.wildcards.length === 0 ? '' : ' xmlns:ere="urn:3gpp:ns:extRegExp:1.0"'
   return (
     '<?xml version="1.0" encoding="UTF-8"?>\n' +
-    '<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" xmlns:gr="urn:ietf:params:xml:ns:gruuinfo"' +
+    `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo" xmlns:gr="urn:ietf:params:xml:ns:gruuinfo"${wildcards}` +
     ` version="${info.version}" state="${info.state}">${registrations.join('')}</reginfo>\n`
   )
 }
 
-/** Each element has a name of its own; the first one's is that of the subscription. */
-function nameOf(id: string, place: number): string {
-  return place === 0 ? id : `${id}-${place}`
+/** What stands for the address of identities that a wildcard stands for (sip.md §5.3). */
+const WILDCARD_AOR = 'sip:wildcardimpu@wildcard'
+
+interface Registration {
+  readonly aor: string
+  /** Absent: ''. */
+  readonly wildcard: string
+  readonly active: boolean
+  readonly contacts: readonly ContactState[]
 }
 
+/** Each element has a name of its own; the first one's is that of the subscription. */
 function registration(
-  aor: string,
-  id: string,
-  active: boolean,
-  contacts: readonly ContactState[],
-  { now }: Reginfo,
+  { aor, wildcard, active, contacts }: Registration,
+  place: number,
+  { id, now }: Reginfo,
   gruus: Gruus,
 ): string {
+  const name = place === 0 ? id : `${id}-${place}`
   const state = active ? 'active' : 'terminated'
-  const inside = contacts.map(each => contact(aor, each, now, gruus)).join('')
-  return `<registration aor="${xmlText(aor)}" id="${xmlText(id)}" state="${state}">${inside}</registration>`
+  const inside = contacts.map(each => contact(wildcard === '' ? aor : undefined, each, now, gruus)).join('')
+  const identity =
+    wildcard === '' ? '' : `<ere:wildcardedIdentity>${xmlText(wildcard)}</ere:wildcardedIdentity>`
+  return (
+    `<registration aor="${xmlText(aor)}" id="${xmlText(name)}" state="${state}">` +
+    `${inside}${identity}</registration>`
+  )
 }
 
-function contact(aor: string, { binding, event }: ContactState, now: number, gruus: Gruus): string {
+/** @param aor undefined for identities that have no GRUUs */
+function contact(
+  aor: string | undefined,
+  { binding, event }: ContactState,
+  now: number,
+  gruus: Gruus,
+): string {
   const { key, uri, callId, cseq, expiresAt, q, params } = binding
   const ended = endsContact(event)
   const seconds = ended ? 0 : Math.max(0, Math.ceil((expiresAt - now) / 1000))
@@ -96,7 +113,7 @@ function contact(aor: string, { binding, event }: ContactState, now: number, gru
         `<unknown-param name="${xmlText(name)}">${xmlText(unquote(value))}</unknown-param>`,
     )
     .join('')
-  const devices = ended ? '' : gruusOf(aor, binding, gruus)
+  const devices = ended || aor === undefined ? '' : gruusOf(aor, binding, gruus)
   return `<contact ${attributes}><uri>${xmlText(uri)}</uri>${unknown}${devices}</contact>`
 }
 

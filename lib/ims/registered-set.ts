@@ -35,6 +35,13 @@ export function servedIdentity(
   return undefined
 }
 
+/** The wildcards of a set that stand for identities which are not barred. */
+export function wildcardsOf(subscription: ImsSubscription): readonly string[] {
+  return subscription.profiles
+    .flatMap(profile => profile.identities)
+    .flatMap(({ barred, wildcard }) => (barred || wildcard === undefined ? [] : [wildcard]))
+}
+
 /** What the user may be told to be known by: neither barred nor wildcarded, the default one first (TS 24.229 §5.4.1.2.2). */
 export function associatedUris(subscription: ImsSubscription): readonly Impu[] {
   const uris: Impu[] = []

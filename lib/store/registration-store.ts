@@ -39,6 +39,8 @@ export interface Subscription {
   readonly version: number
   /** The Event header, where it says more than `reg`. */
   readonly event?: string
+  /** Wildcarded identities of the set when it was subscribed to or renewed, where there are any. */
+  readonly wildcards?: readonly string[]
 }
 
 /** Everything known about the registration of one implicit registration set; its key is the default IMPU. */

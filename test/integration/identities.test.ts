@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { phoneAt, registeredPhone } from '../support/calls.ts'
 import { Core } from '../support/core.ts'
 import type { Phone } from '../support/phone.ts'
+import { watch } from '../support/reginfo.ts'
 import { statusOf, valueOf } from '../support/sip-text.ts'
 import { provision, provisionIdentity, subscriber } from '../support/subscribers.ts'
 
@@ -96,6 +97,16 @@ describe('a wildcarded identity', () => {
     expect(await ring(caller, 'sip:room-12@ims.test', callee)).toBe(200)
     expect(valueOf(await callee.request('MESSAGE'), 'p-called-party-id')).toBe('<sip:room-12@ims.test>')
     expect(await ring(caller, 'sip:room-123@ims.test', callee)).toBe(404)
+  })
+
+  test('is told to who watches the registration', async () => {
+    await using phone = await registeredPhone(core, 'cat')
+
+    const { told } = await watch(phone, phone.aor)
+
+    const [named, wildcarded] = told.registrations
+    expect(told.registrations.map(({ aor }) => aor)).toEqual([phone.aor, 'sip:wildcardimpu@wildcard'])
+    expect(wildcarded).toMatchObject({ state: 'active', contacts: named?.contacts })
   })
 
   test('is not told to the phone', async () => {

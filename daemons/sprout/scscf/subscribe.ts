@@ -1,5 +1,5 @@
 import { classifyUri, impuOf, type Impu } from '../../../lib/ims/identity.ts'
-import { defaultImpuOf } from '../../../lib/ims/registered-set.ts'
+import { defaultImpuOf, wildcardsOf } from '../../../lib/ims/registered-set.ts'
 import { withSubscription } from '../../../lib/ims/reg-event.ts'
 import { emptyRecord } from '../../../lib/ims/registration.ts'
 import { detached } from '../../../lib/kit/text.ts'
@@ -60,15 +60,17 @@ export async function subscribe(exchange: ServerExchange, core: Core): Promise<v
 
   const expires = Math.min(expiresOf(request), core.options.subMaxExpires)
   const toTag = known?.toTag ?? newTag()
+  const wildcards = wildcardsOf(subscription)
   const change = await update(core, setName, (current, now) => {
     const old = current?.subscriptions[toTag]
     // It may have ended while we looked.
     if (current === undefined || (known !== undefined && old === undefined)) {
       return current ?? emptyRecord([], core.scscfUri)
     }
-    const dialog = old ?? newDialog(request, toTag)
+    const { wildcards: _earlier, ...dialog } = old ?? newDialog(request, toTag)
     const expiresAt = now + expires * 1000
-    return withSubscription(current, { ...dialog, requestUri: detached(contact), cseq, expiresAt })
+    const renewed = { ...dialog, requestUri: detached(contact), cseq, expiresAt }
+    return withSubscription(current, wildcards.length === 0 ? renewed : { ...renewed, wildcards })
   })
   if (change === undefined) return core.answer(exchange, 500)
   const isThere = change.notices.some(notice => notice.subscription.toTag === toTag)
