@@ -161,7 +161,7 @@ test('kill -9 loses nothing that was acknowledged', async () => {
   const lost: string[] = []
   for (const line of acknowledged) {
     const [impu = '', count] = line.split(' ')
-    const record = await store.get(impu)
+    const record = store.get(impu)
     // A later write of the same identity may have been committed without its line reaching us.
     if (record === undefined || record.value.notifyCseq < Number(count)) lost.push(line)
   }

@@ -16,7 +16,7 @@ async function keepWriting(impu: string): Promise<void> {
       notifyCseq,
       scscfUri: 'sip:scscf.example.com:5054;transport=TCP',
     }
-    const read = await store.get(impu)
+    const read = store.get(impu)
     if ((await store.put(impu, record, read?.version)) === 'stored')
       process.stdout.write(`${impu} ${notifyCseq}\n`)
   }
