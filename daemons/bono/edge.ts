@@ -142,7 +142,7 @@ export class Edge implements RegistrationEdge {
     return this.#forward(exchange, { request: outgoing, hop }, response => {
       const answer = responseTowards(withSessionAnswer(response, request, outgoing), 'client')
       // Somebody talks to a caller whom we do not know: what follows in the call is theirs too.
-      if (served === undefined && answer.status < 300) void this.flows.authorise(client, [])
+      if (served === undefined && answer.status < 300) this.flows.keepForCall(client)
       return request.isInitial ? this.#withSealedRoutes(answer, client) : answer
     })
   }

@@ -10,6 +10,8 @@ import type { FlowIdentity, FlowStore } from '../../lib/store/flow-store.ts'
 
 /** How long a UDP flow without an identity is remembered. */
 const IDLE = seconds(600)
+/** How long a client is remembered for an emergency call. */
+const LONGEST_CALL = seconds(2 * 3600)
 const TOKEN_LENGTH = 10
 const MOST_ROUTES = 100
 const SEAL_LENGTH = 12
@@ -20,6 +22,8 @@ export class ClientFlow {
   readonly flow: Flow
   readonly identities = new Map<string, FlowIdentity>()
   idle: Timer | undefined
+  /** Up to here it is remembered without an identity too (Unix ms). */
+  keptUntil = 0
   #defaultImpu: string | undefined
 
   constructor(token: string, flow: Flow) {
@@ -141,6 +145,13 @@ export class FlowTable {
     if (client.flow.transport === 'UDP') return this.#options.store.put(identities)
   }
 
+  /** Remembers a client that nobody knows and that has an emergency call: the call's requests go both ways over its flow. */
+  keepForCall(client: ClientFlow): void {
+    if (client.flow.closed) return
+    const known = this.#byFlow.get(client.flow) ?? this.#remember(client)
+    known.keptUntil = this.#options.clock.now() + LONGEST_CALL
+  }
+
   /** Notes that identities are no longer registered over the flow. */
   revoke(client: ClientFlow, impus: readonly string[]): Awaitable<void> {
     const known = this.#byFlow.get(client.flow)
@@ -181,7 +192,7 @@ export class FlowTable {
     client.idle = this.#options.clock.after(IDLE, () => {
       client.idle = undefined
       const now = this.#options.clock.now()
-      if (client.defaultIdentity(now) === undefined) {
+      if (client.defaultIdentity(now) === undefined && client.keptUntil <= now) {
         this.#forget(client)
         client.flow.close()
       } else this.#watch(client)

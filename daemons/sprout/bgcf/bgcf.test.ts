@@ -74,3 +74,33 @@ describe('a request', () => {
     expect(exchange.statuses).toEqual([500])
   })
 })
+
+describe('portability', () => {
+  async function routedBy(entry: string, target = 'tel:+15551234'): Promise<{ to: string; uri: string }> {
+    const opened = openCore({ bgcfRoutes: [...ROUTES, ANY] }, undefined, { lookup: async () => entry })
+    await opened.run(bgcf, 'INVITE', target)
+    return { to: opened.sender.only.to, uri: opened.sender.only.request.uri }
+  }
+
+  test('is looked up: a routing number chooses the route and goes along', async () => {
+    const ported = 'sip:+15551234;rn=+4420;npdi@example.com'
+
+    expect(await routedBy(ported)).toEqual({ to: 'sip:london.example.net;lr', uri: ported })
+  })
+
+  test('is all that is asked for: an address does not change where the call goes', async () => {
+    expect(await routedBy('sip:bob@example.org')).toEqual({
+      to: 'sip:any.example.net;lr',
+      uri: 'tel:+15551234',
+    })
+  })
+
+  test('is known where the request says so', async () => {
+    const known = 'tel:+15551234;rn=+441;npdi'
+
+    expect(await routedBy('sip:+15551234;rn=+4420;npdi@example.com', known)).toEqual({
+      to: 'sip:uk.example.net;lr',
+      uri: known,
+    })
+  })
+})
