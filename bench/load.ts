@@ -19,7 +19,10 @@ export interface CallParties {
 
 export interface Load {
   readonly operations: number
+  /** At most; fewer where `inFlight` holds it back. */
   readonly perSecond: number
+  /** How many may be open at once; absent: any number, so that a subject that is late is seen to be late. */
+  readonly inFlight?: number
   /** How long after the last operation was due it may take to finish; then the load counts as lost. */
   readonly graceMs?: number
 }
@@ -120,8 +123,7 @@ function common(load: Load): {
   return {
     calls: load.operations,
     callsPerSecond: load.perSecond,
-    // High enough never to hold the load back: a subject that is late shall be seen to be late.
-    concurrentCalls: 50_000,
+    concurrentCalls: load.inFlight ?? 50_000,
     patienceMs: (load.operations / load.perSecond) * 1000 + (load.graceMs ?? 60_000),
   }
 }

@@ -51,22 +51,36 @@ const REGISTRATIONS_PER_SECOND = 1000
 const CALLS_PER_SECOND = 300
 /** A server runs for months: what counts is its code when it has been compiled, not how long that took. */
 const WARM_UP_ROUNDS = 5
+/** As fast as the subject answers: the next comes when one of so many is done. */
+const FULL_LOAD = { perSecond: 20_000, inFlight: 100 }
 
-/** CPU milliseconds for one REGISTER with digest challenge: 401, then 200. Half are new bindings, half renewals. */
-export async function registerCpu(name: SubjectName, scale: Scale): Promise<number> {
+/** CPU milliseconds for one REGISTER with digest challenge (401, then 200), by how fast they come. */
+export interface RegisterCpu {
+  /** At the same rate for every subject. Half are new bindings, half renewals. */
+  readonly atRate: number
+  /** At each subject's own full speed; renewals. */
+  readonly atFullLoad: number
+}
+
+export async function registerCpu(name: SubjectName, scale: Scale): Promise<RegisterCpu> {
   const warmUpUsers = names('warm', scale.users)
   const users = names('user', scale.users)
   await using subject = await START[name]([...warmUpUsers, ...users])
   const port = await freePort()
   const perSecond = REGISTRATIONS_PER_SECOND
   const warmUp = { users: warmUpUsers, port, firstAddress: users.length }
-  const untilWarm = { operations: WARM_UP_ROUNDS * scale.users, perSecond: 3 * perSecond }
+  const untilWarm = { operations: WARM_UP_ROUNDS * scale.users, ...FULL_LOAD }
   mustHaveWorked(await registerFromOwnAddresses(subject, warmUp, untilWarm))
 
   const operations = scale.registrations
-  return await cpuMsPerOperation(subject, operations, () =>
-    registerFromOwnAddresses(subject, { users, port, firstAddress: 0 }, { operations, perSecond }),
-  )
+  const cpuOf = (load: Load): Promise<number> =>
+    cpuMsPerOperation(subject, operations, () =>
+      registerFromOwnAddresses(subject, { users, port, firstAddress: 0 }, load),
+    )
+  return {
+    atRate: await cpuOf({ operations, perSecond }),
+    atFullLoad: await cpuOf({ operations, ...FULL_LOAD }),
+  }
 }
 
 /** CPU milliseconds for one call, INVITE to the 200 of BYE, between two registered phones. */

@@ -73,17 +73,16 @@ const file = saveResults(rows, table)
 if (!flags.markdown) console.error(`\nwritten to ${file}`)
 
 async function benchRegister(scale: Scale): Promise<Row[]> {
-  const values = await measure('REGISTER', ['kamailio', 'clearwater'], scale.repeats, name =>
-    registerCpu(name, scale),
-  )
+  const atFullLoad: Partial<Record<SubjectName, number[]>> = {}
+  const atRate = await measure('REGISTER', ['kamailio', 'clearwater'], scale.repeats, async name => {
+    const cpu = await registerCpu(name, scale)
+    atFullLoad[name] = [...(atFullLoad[name] ?? []), cpu.atFullLoad]
+    return cpu.atRate
+  })
+  const row = { unit: 'ms', yardstick: 'kamailio', floor: { kind: 'ratio', atMost: 2.5 } } as const
   return [
-    {
-      what: 'CPU per REGISTER with digest challenge',
-      unit: 'ms',
-      values,
-      yardstick: 'kamailio',
-      floor: { kind: 'ratio', atMost: 2.5 },
-    },
+    { ...row, what: 'CPU per REGISTER with digest challenge', values: atRate },
+    { ...row, what: 'CPU per REGISTER with digest challenge, at full load', values: atFullLoad },
   ]
 }
 
