@@ -34,7 +34,6 @@ const SERVER_EVENTS: readonly ServerEvent[] = [
   'send1xx',
   'send2xx',
   'sendFailure',
-  'sendChallenge',
   'resendDue',
   'timeout',
   'lingerOver',
@@ -112,7 +111,6 @@ describe('INVITE server transaction (RFC 3261 figure 7, RFC 6026 §8.1)', () => 
     ['proceeding', 'send1xx', 'proceeding', 'send'],
     ['proceeding', 'send2xx', 'accepted', 'send linger'],
     ['proceeding', 'sendFailure', 'completed', 'send scheduleResend startTimeout'],
-    ['proceeding', 'sendChallenge', 'completed', 'send scheduleResend startTimeout'],
     // Timer L.
     ['accepted', 'send2xx', 'accepted', 'send'],
     ['accepted', 'ack', 'accepted', 'tellAck'],
@@ -132,12 +130,10 @@ describe('non-INVITE server transaction (RFC 3261 figure 8)', () => {
     ['trying', 'send1xx', 'proceeding', 'send'],
     ['trying', 'send2xx', 'completed', 'send linger'],
     ['trying', 'sendFailure', 'completed', 'send linger'],
-    ['trying', 'sendChallenge', 'terminated', 'send'],
     ['proceeding', 'request', 'proceeding', 'resend'],
     ['proceeding', 'send1xx', 'proceeding', 'send'],
     ['proceeding', 'send2xx', 'completed', 'send linger'],
     ['proceeding', 'sendFailure', 'completed', 'send linger'],
-    ['proceeding', 'sendChallenge', 'terminated', 'send'],
     // Timer J.
     ['completed', 'request', 'completed', 'resend'],
     ['completed', 'lingerOver', 'terminated', ''],

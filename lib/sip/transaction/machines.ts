@@ -29,8 +29,6 @@ export type ServerEvent =
   | 'send1xx'
   | 'send2xx'
   | 'sendFailure'
-  /** 401 or 407. */
-  | 'sendChallenge'
   /** Timer G. */
   | 'resendDue'
   /** Timer H. */
@@ -124,7 +122,6 @@ export const INVITE_SERVER: Machine<ServerEvent> = {
     send1xx: go('proceeding', 'send'),
     send2xx: go('accepted', 'send', 'linger'),
     sendFailure: go('completed', 'send', 'scheduleResend', 'startTimeout'),
-    sendChallenge: go('completed', 'send', 'scheduleResend', 'startTimeout'),
   },
   accepted: {
     // The 2xx is repeated end to end by the callee; this transaction only absorbs the INVITE.
@@ -143,23 +140,18 @@ export const INVITE_SERVER: Machine<ServerEvent> = {
   },
 }
 
-/**
- * RFC 3261 §17.2.2 (figure 8). Nothing is kept of a challenge: a repeated request gets a new one, which is as good, and
- * who has not proven anything yet takes no memory (§22.1, §26.3.2.4).
- */
+/** RFC 3261 §17.2.2 (figure 8). */
 export const NON_INVITE_SERVER: Machine<ServerEvent> = {
   trying: {
     send1xx: go('proceeding', 'send'),
     send2xx: go('completed', 'send', 'linger'),
     sendFailure: go('completed', 'send', 'linger'),
-    sendChallenge: go('terminated', 'send'),
   },
   proceeding: {
     request: go('proceeding', 'resend'),
     send1xx: go('proceeding', 'send'),
     send2xx: go('completed', 'send', 'linger'),
     sendFailure: go('completed', 'send', 'linger'),
-    sendChallenge: go('terminated', 'send'),
   },
   completed: {
     request: go('completed', 'resend'),

@@ -12,11 +12,6 @@ import {
 } from './machines.ts'
 import { retransmitDelay, type SipTimers } from './timers.ts'
 
-function eventOf(status: number): 'send1xx' | 'send2xx' | 'sendChallenge' | 'sendFailure' {
-  if (status < 300) return status < 200 ? 'send1xx' : 'send2xx'
-  return status === 401 || status === 407 ? 'sendChallenge' : 'sendFailure'
-}
-
 /** What a server transaction needs of its surroundings. */
 export interface ServerSurroundings {
   readonly clock: Clock
@@ -85,7 +80,7 @@ export class ServerTransaction {
 
   /** Sends a response. After a final one, only further 2xx to an INVITE still go out. */
   respond(response: SipResponse): void {
-    const event = eventOf(response.status)
+    const event = response.status < 200 ? 'send1xx' : response.status < 300 ? 'send2xx' : 'sendFailure'
     if (this.#machine[this.#state]?.[event] === undefined) return
     const wasOpen = this.open
     this.#text = response.format()
