@@ -109,7 +109,7 @@ export async function bindingMemory(name: SubjectName, scale: Scale): Promise<Bi
   await using subject = await startProvisioned(name, [...warmUpUsers, ...users], dir)
   const port = await freePort()
   const register = async (group: readonly string[], firstAddress: number): Promise<void> => {
-    const load = { operations: group.length, perSecond: 1500 }
+    const load = { operations: group.length, ...FULL_LOAD }
     mustHaveWorked(await registerFromOwnAddresses(subject, { users: group, port, firstAddress }, load))
   }
   await register(warmUpUsers, users.length)
