@@ -34,11 +34,6 @@ export async function readSharedFiles(
   before: SharedFiles,
   complaints: string[],
 ): Promise<SharedFiles> {
-  const list = async <T>(name: JsonFileName, key: string, last: readonly T[]): Promise<readonly T[]> => {
-    const text = await usable(name, emptyJsonFile(name))
-    // What validation accepts has this shape.
-    return text === undefined ? last : ((JSON.parse(text) as Record<string, readonly T[]>)[key] ?? last)
-  }
   const usable = async (name: JsonFileName | XmlFileName, empty: string): Promise<string | undefined> => {
     const written = await read(name)
     if (written === undefined) return undefined
@@ -46,6 +41,11 @@ export async function readSharedFiles(
     const faults = validateSharedFile(name, text)
     complaints.push(...faults.map(fault => `${name}: ${formatFault(fault)}`))
     return hasErrors(faults) ? undefined : text
+  }
+  const list = async <T>(name: JsonFileName, key: string, last: readonly T[]): Promise<readonly T[]> => {
+    const text = await usable(name, emptyJsonFile(name))
+    // What validation accepts has this shape.
+    return text === undefined ? last : ((JSON.parse(text) as Record<string, readonly T[]>)[key] ?? last)
   }
   const shared = await usable('shared_ifcs.xml', emptyXmlFile('shared_ifcs.xml'))
   const fallback = await usable('fallback_ifcs.xml', emptyXmlFile('fallback_ifcs.xml'))

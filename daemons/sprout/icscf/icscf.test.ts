@@ -321,4 +321,14 @@ describe('an S-CSCF of s-cscf.json', () => {
       [`<${SPARE};lr>`],
     ])
   })
+
+  test('a callee who has rung in vain does not ring again', async () => {
+    opened.sender.farSide = sent => {
+      sent.answer(180)
+      sent.noAnswer('timeout')
+    }
+
+    expect((await ask('INVITE', BOB)).statuses).toEqual([180, 408])
+    expect(opened.sender.sent).toHaveLength(1)
+  })
 })
