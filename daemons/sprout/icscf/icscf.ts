@@ -173,15 +173,15 @@ async function locate(
       .append(H.Route, `<${formatUri(scscf)};lr${originating ? ';orig' : ''}>`)
     if (wildcardIdentity !== undefined) edit.append(H['P-Profile-Key'], `<${encodeURI(wildcardIdentity)}>`)
     const fork = { request: target.with(edit.done()), hop: { via: 'uri', uri: scscf } as const }
-    let isUnderWay = false
+    const progress = { heard: false }
     const { response, made } = await core.forward(exchange, [fork], 'icscf', {
       onResponse: each => {
-        isUnderWay ||= each.status < 200
+        if (each.status < 200) progress.heard = true
         return each
       },
     })
     // What an S-CSCF says itself is the answer (sip.md §6.7), unlike with REGISTER. Who has rung does not ring again.
-    if (isUnderWay || (made !== 'timeout' && made !== 'unreachable')) {
+    if (progress.heard || (made !== 'timeout' && made !== 'unreachable')) {
       if (response.status >= 300) exchange.respond(response)
       return
     }
