@@ -16,6 +16,7 @@ import type { ApplicationServer } from './as/invocation.ts'
 import { Core, isCscf, serverHosts, type FunctionName } from './core.ts'
 import { functionsOf } from './dispatch.ts'
 import { enumOf } from './enum.ts'
+import { gemini } from './gemini/gemini.ts'
 import { memento } from './memento/memento.ts'
 import type { Recorder } from './memento/recorder.ts'
 import { mmtel } from './mmtel/mmtel.ts'
@@ -107,6 +108,7 @@ function serversOf(
 ): ReadonlyMap<ServerName, ApplicationServer> {
   const make: Readonly<Record<ServerName, () => ApplicationServer>> = {
     mmtel: () => mmtel,
+    gemini: () => gemini,
     memento: () => {
       if (recorder === undefined) throw new CwError('BUG', 'Memento is switched on without a recorder')
       return memento(recorder)
