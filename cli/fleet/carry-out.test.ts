@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createHash } from 'node:crypto'
 import type { ReleaseArtifact } from './actions/action.ts'
+import { Authority } from './certificates/authority.ts'
 import { carryOut, type Ended, type StepEvent } from './carry-out.ts'
 import { planOperation, probesOf, type Observed, type Planned, type PlanNode } from './plan.ts'
 import { diffsOf } from './plan-diff.ts'
@@ -66,6 +67,7 @@ class FakeDeployment {
   voters: readonly PlanNode[] = []
   localConfig = "local_ip='192.0.2.1'\n"
   release: ReleaseArtifact
+  readonly authority = Authority.found('test')
   events: StepEvent[] = []
   stop = new AbortController()
   onEvent: (event: StepEvent) => void = () => undefined
@@ -106,6 +108,7 @@ class FakeDeployment {
       sites: ['site1'],
       voters: this.voters,
       release: this.release,
+      authority: this.authority,
       etcd: { state: 'none' },
       overwriteDrift,
       render: (node, template) =>
@@ -123,6 +126,7 @@ class FakeDeployment {
       shells: new Map(this.nodes.map(node => [node.name, this.shell(node.name)])),
       manifests: new Map(observed.map(each => [each.node.name, each.manifest])),
       release: this.release,
+      authority: this.authority,
       etcd: () => Promise.reject(new Error('there is no etcd')),
       stop: this.stop.signal,
       abort: new AbortController().signal,

@@ -1,6 +1,7 @@
 import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { ReleaseArtifact, Tools } from './actions/action.ts'
+import type { Authority } from './certificates/authority.ts'
 import { actionNamed } from './actions/actions.ts'
 import { Limiter } from './limiter.ts'
 import { nodesOf, type Planned, type PlannedStep, type PlanNode } from './plan.ts'
@@ -52,6 +53,7 @@ export interface CarryOutParts {
   readonly shells: ReadonlyMap<string, NodeShell>
   readonly manifests: ReadonlyMap<string, Manifest>
   readonly release: ReleaseArtifact | undefined
+  readonly authority: Authority | undefined
   readonly etcd: () => Promise<EtcdClient>
   /** Lets what has begun come to its end, and begins nothing new. */
   readonly stop: AbortSignal
@@ -165,10 +167,11 @@ class Run {
   }
 
   #tools(shell: NodeShell): Tools {
-    const { release, etcd } = this.#parts
+    const { release, authority, etcd } = this.#parts
     return {
       shell,
       release,
+      authority,
       etcd,
       signal: this.#parts.abort,
       content: sha256 => {

@@ -1,14 +1,14 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server } from 'node:https'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseDeployment } from '../../lib/config/deployment/parse.ts'
 import type { Deployment } from '../../lib/config/deployment/deployment.ts'
+import { MEMBER_NAME } from '../../lib/etcd/credentials.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { Authority } from './certificates/authority.ts'
 import { connectEtcd } from './etcd.ts'
 import type { NodeShell } from './ssh/shell.ts'
-import { localShell } from './testing.ts'
 
 const DEPLOYMENT = `name: lab
 domain: ims.test
@@ -19,11 +19,18 @@ nodes:
 `
 
 describe('a client of the etcd of a deployment', () => {
+  const authority = Authority.found('lab')
+  const files: Readonly<Record<string, string>> = {
+    '/etc/clearwater/tls/authority.crt': authority.certificate,
+    '/etc/clearwater/tls/client.pem': authority.issue({ commonName: 'b', hosts: [] }),
+  }
   let gateway: Server
   const forwarded: string[] = []
   let open = 0
   beforeAll(async () => {
-    gateway = createServer((request, response) => {
+    const own = authority.issue({ commonName: MEMBER_NAME, hosts: [MEMBER_NAME] })
+    const tls = { key: own, cert: own, ca: authority.certificate, requestCert: true }
+    gateway = createServer({ ...tls, rejectUnauthorized: true }, (request, response) => {
       request.resume().on('end', () => response.end('{"header":{"revision":"7"}}'))
     })
     await once(gateway.listen(0, '127.0.0.1'), 'listening')
@@ -35,7 +42,10 @@ describe('a client of the etcd of a deployment', () => {
   /** A node whose forwards all lead to the gateway of this test. */
   const reachable = (node: string): NodeShell => ({
     ...unreachable(node),
-    run: (argv, options) => localShell(tmpdir(), node).run(argv, options),
+    read: (path, options) => {
+      const text = options?.sudo === true ? files[path] : undefined
+      return Promise.resolve(text === undefined ? undefined : Buffer.from(text))
+    },
     forward: (host, port) => {
       forwarded.push(`${node}: ${host}:${port}`)
       open++
@@ -71,6 +81,23 @@ describe('a client of the etcd of a deployment', () => {
     expect(forwarded).toEqual(['b: 10.0.0.1:4000', 'b: 10.0.0.2:4000', 'b: 10.0.0.3:4000'])
     await etcd.close()
     expect(open).toBe(0)
+  })
+
+  test('passes over a voter that nobody has deployed to yet, and says so where all are such', async () => {
+    const bare = (node: string): NodeShell => ({
+      ...reachable(node),
+      read: () => Promise.resolve(undefined),
+    })
+    forwarded.length = 0
+    const etcd = await connectEtcd(lab(), {
+      shellOf: ({ name }) => (name === 'c' ? reachable(name) : bare(name)),
+    })
+    expect(forwarded[0]).toBe('c: 10.0.0.1:4000')
+    await etcd.close()
+    await expect(connectEtcd(lab(), { shellOf: ({ name }) => bare(name) })).rejects.toMatchObject({
+      code: 'ETCD_UNAVAILABLE',
+      detail: { why: expect.stringContaining('has no certificate') as string },
+    })
   })
 
   test('is not to be had where no voter lets us in, and each reason is told', async () => {

@@ -17,6 +17,7 @@ export interface Secrets {
 }
 
 const REDACTED = '<redacted>'
+const PRIVATE_KEY = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^]*?(?:-----END \1PRIVATE KEY-----|$)/g
 /** A shorter value would be found in half of the words. */
 const SHORTEST_VALUE = 4
 
@@ -95,7 +96,7 @@ function patchOf(path: string, exists: boolean, before: string, after: string, s
 
 /** The text without what is secret in it. */
 export function redact(text: string, { names, values }: Secrets): string {
-  let shown = text
+  let shown = text.replaceAll(PRIVATE_KEY, REDACTED)
   for (const value of values) {
     if (value.length >= SHORTEST_VALUE) shown = shown.replaceAll(value, REDACTED)
   }

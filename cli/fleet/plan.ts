@@ -1,5 +1,6 @@
 import { CwError } from '../../lib/kit/errors.ts'
 import type { EtcdView, Drift, Look, ReleaseArtifact } from './actions/action.ts'
+import type { Authority } from './certificates/authority.ts'
 import { ACTIONS, actionNamed, type Change } from './actions/actions.ts'
 import { sha256Of } from './playbook/digest.ts'
 import type { Facts } from './playbook/facts.ts'
@@ -54,6 +55,7 @@ export interface PlanRequest {
   readonly sites: readonly string[]
   readonly voters: readonly PlanNode[]
   readonly release: ReleaseArtifact | undefined
+  readonly authority: Authority | undefined
   readonly etcd: EtcdView
   /** Nodes that could be looked at. */
   readonly observed: readonly Observed[]
@@ -185,9 +187,9 @@ class NodePlanner {
   }
 
   #look(changing: boolean): Look {
-    const { deployment, sites, etcd, voters, release, render } = this.#request
+    const { deployment, sites, etcd, voters, release, authority, render } = this.#request
     return {
-      ...{ deployment, sites, etcd, voters, release, changing },
+      ...{ deployment, sites, etcd, voters, release, authority, changing },
       node: this.node.name,
       address: this.node.address,
       facts: this.#observed.facts,

@@ -16,6 +16,7 @@ import { openRecording } from '../../daemons/sprout/memento/recording.ts'
 import type { Recorder } from '../../daemons/sprout/memento/recorder.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
+import { readCredentials, type EtcdCredentials } from '../../lib/etcd/credentials.ts'
 import type { Metric } from '../../lib/http/monitoring.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
@@ -366,7 +367,8 @@ function nodeOf({ place: { node } }: Base): NodeIdentity {
 }
 
 function openEtcd({ clock, opened }: Base, node: NodeIdentity): EtcdClient {
-  return opened.use(new EtcdClient({ origins: node.etcd, clock }))
+  const credentials = (): Promise<EtcdCredentials> => readCredentials(join(node.folder, 'tls'))
+  return opened.use(new EtcdClient({ origins: node.etcd, credentials, clock }))
 }
 
 /** A daemon with one port, for HTTP. */

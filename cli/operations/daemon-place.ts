@@ -245,7 +245,7 @@ function nodeIdentity(values: ReadonlyMap<string, string>, folder: string, addre
     site: values.get('local_site_name') ?? 'site1',
     managementAddress,
     queueId: `${managementAddress}-${values.get('etcd_cluster_key') ?? 'node'}`,
-    etcd: listOf(values.get('etcd_cluster')).map(member => `http://${uriHost(member)}:${ETCD_PORT}`),
+    etcd: listOf(values.get('etcd_cluster')).map(member => `https://${uriHost(member)}:${ETCD_PORT}`),
   }
 }
 

@@ -1,5 +1,6 @@
 import { seconds, TimerWheel, type Clock, type Duration } from '../kit/clock.ts'
 import { CwError } from '../kit/errors.ts'
+import type { EtcdCredentials } from './credentials.ts'
 import { Gateway } from './gateway.ts'
 import { base64, numberIn, objectIn, objectsIn, textIn, type JsonObject } from './json.ts'
 import {
@@ -15,8 +16,10 @@ import { decodeMember, memberHealth, type ClusterHealth, type Member } from './m
 import { watchPrefix, type WatchEvent, type WatchOptions } from './watch.ts'
 
 export interface EtcdOptions {
-  /** `http://host:port` of the members; several are tried in turn. */
+  /** `https://host:port` of the members; several are tried in turn. */
   readonly origins: readonly string[]
+  /** Read for each connection. Absent: members that are reached without TLS, `http://host:port`. */
+  readonly credentials?: (() => Promise<EtcdCredentials>) | undefined
   /** What errors call an origin that is none to those who read them, such as the end of a tunnel. */
   readonly names?: ReadonlyMap<string, string>
   readonly clock?: Clock
@@ -77,8 +80,8 @@ export class EtcdClient implements AsyncDisposable {
     this.#onClose = options.onClose
     this.#silence = options.silence ?? seconds(30)
     const deadline = options.deadline ?? seconds(6)
-    const { origins, names } = options
-    this.#gateway = new Gateway({ origins, names, clock: this.#clock, deadline })
+    const { origins, names, credentials } = options
+    this.#gateway = new Gateway({ origins, names, credentials, clock: this.#clock, deadline })
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

@@ -1,11 +1,14 @@
 import { Agent, type Dispatcher } from 'undici'
 import { seconds, type Clock, type Duration } from '../kit/clock.ts'
+import { tlsConnector, type EtcdCredentials } from './credentials.ts'
 import { refusal, unavailable, type Attempt } from './failure.ts'
 import { parseJson, type JsonObject } from './json.ts'
 
 export interface GatewayOptions {
-  /** `http://host:port` of members, in order of preference. */
+  /** `https://host:port` of members, in order of preference. */
   readonly origins: readonly string[]
+  /** Read for each connection. Absent: members that are reached without TLS. */
+  readonly credentials?: (() => Promise<EtcdCredentials>) | undefined
   /** What errors call them; absent: as they are. */
   readonly names?: ReadonlyMap<string, string> | undefined
   readonly clock: Clock
@@ -55,8 +58,12 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    const { credentials } = options
     this.#agent = new Agent({
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect:
+        credentials === undefined
+          ? { timeout: CONNECT_TIMEOUT_MS }
+          : tlsConnector(credentials, CONNECT_TIMEOUT_MS),
       connections: 16,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -241,6 +248,19 @@ const UNREACHABLE = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'UND_ERR_CONNECT_TIMEOUT',
+  // Whoever answers there is none of ours, so nothing was sent.
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+  'INVALID_PURPOSE',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  // Our own credentials are not there.
+  'FILE_UNREADABLE',
 ])
 
 function isUnreachable(error: unknown): boolean {

@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitUntil } from '../support/wait.ts'
+import { deploymentOf, makeRelease, Operator, told } from './deployment.ts'
 import { Lab, type CwResult } from './lab/lab.ts'
 
-const HOSTS = { 'bono-1': '[bono]', 'bono-2': '[bono]', 'core-1': '[sprout, homestead]' } as const
+const ROLES = { 'bono-1': ['bono'], 'bono-2': ['bono'], 'core-1': ['sprout', 'homestead'] }
 
 interface Envelope<T> {
   readonly result: T
@@ -19,25 +18,14 @@ interface Status {
 
 describe('three hosts, day after day', () => {
   let lab: Lab
-  let release: string
-  const cw = (...args: string[]): Promise<CwResult> => lab.cw(args, { patienceMs: 600_000 })
-  const told = ({ stdout, stderr }: CwResult): string => `${stdout}\n${stderr}`
+  let operator: Operator
+  const cw = (...args: string[]): Promise<CwResult> => operator.cw(...args)
   const status = async (...args: string[]): Promise<Status> =>
     (JSON.parse((await cw('status', '--json', ...args)).stdout) as Envelope<Status>).result
   beforeAll(async () => {
-    lab = await Lab.start({ hosts: Object.keys(HOSTS).map(name => ({ name })) })
-    const ssh = `{ user: ops, identity_file: ${lab.sshKey}, known_hosts: ${lab.knownHosts} }`
-    const nodes = lab.hosts.map(
-      ({ name, address }) =>
-        `  - { name: ${name}, address: ${address}, roles: ${HOSTS[name as keyof typeof HOSTS]} }`,
-    )
-    writeFileSync(
-      join(lab.home, 'cw.yaml'),
-      ['name: lab', 'domain: ims.test', `ssh: ${ssh}`, 'nodes:', ...nodes, ''].join('\n'),
-    )
-    const bundle = await lab.cw(['bundle', '--json'])
-    expect(bundle.code, told(bundle)).toBe(0)
-    release = (JSON.parse(bundle.stdout) as Envelope<{ file: string }>).result.file
+    lab = await Lab.start({ hosts: Object.keys(ROLES).map(name => ({ name })) })
+    operator = new Operator(lab, { release: await makeRelease(lab) })
+    operator.write(deploymentOf(lab, ROLES))
   })
   afterAll(async () => {
     await lab.close()
@@ -68,7 +56,7 @@ describe('three hosts, day after day', () => {
   })
 
   test('deployed ones serve, are in sync, and pass their checks', { timeout: 600_000 }, async () => {
-    const deploy = await cw('deploy', '--yes', '--release', release)
+    const deploy = await operator.deploy('--yes')
     expect(deploy.code, told(deploy)).toBe(0)
 
     await waitUntil(
@@ -112,7 +100,7 @@ describe('three hosts, day after day', () => {
   })
 
   test('the log is followed while it is written', async () => {
-    await using follow = lab.startCw(['logs', '--follow', '--since', '1s'])
+    await using follow = operator.start('logs', '--follow', '--since', '1s')
     await waitUntil(
       'the follower to see a restart',
       async () => {

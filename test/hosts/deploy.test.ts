@@ -1,51 +1,25 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Child } from '../support/child.ts'
-import { waitUntil } from '../support/wait.ts'
+import { deploymentOf, DOMAIN, etcdctl, makeRelease, Operator, told, untilTold } from './deployment.ts'
 import { Lab, type CwResult } from './lab/lab.ts'
 
 const ROLES = ['homestead', 'homer', 'ralf', 'ellis', 'sprout', 'bono'] as const
-const DOMAIN = 'ims.test'
-
-/** A deployment file for hosts that are called by their roles; `spare` has none. */
-function deploymentFile(lab: Lab): string {
-  const nodes = lab.hosts.map(host => {
-    const roles = host.name === 'spare' ? '' : `\n    roles: [${host.name.replace(/-\d+$/, '')}]`
-    return `  - name: ${host.name}\n    address: ${host.address}${roles}`
-  })
-  return [
-    'name: lab',
-    `domain: ${DOMAIN}`,
-    'ssh:',
-    '  user: ops',
-    `  identity_file: ${lab.sshKey}`,
-    `  known_hosts: ${lab.knownHosts}`,
-    'settings:',
-    '  reg_max_expires: 600',
-    'secrets:',
-    '  signup_key: { env: SIGNUP_KEY }',
-    'nodes:',
-    ...nodes,
-    '',
-  ].join('\n')
-}
-
 describe('six clean hosts and a spare', () => {
   let lab: Lab
-  let release: string
-  const deploy = (...args: string[]): Promise<CwResult> => cw('deploy', '--release', release, ...args)
-  const cw = (...args: string[]): Promise<CwResult> =>
-    lab.cw(args, { env: { SIGNUP_KEY: 'hunter2 $(touch /pwned)' }, patienceMs: 600_000 })
-  const startDeploy = (): Child =>
-    lab.startCw(['deploy', '--yes', '--release', release], { env: { SIGNUP_KEY: 'hunter2' } })
-  const told = ({ stdout, stderr }: CwResult): string => `${stdout}\n${stderr}`
+  let operator: Operator
+  const deploy = (...args: string[]): Promise<CwResult> => operator.deploy(...args)
+  const cw = (...args: string[]): Promise<CwResult> => operator.cw(...args)
   beforeAll(async () => {
     lab = await Lab.start({ hosts: [...ROLES.map(role => ({ name: `${role}-1` })), { name: 'spare' }] })
-    writeFileSync(join(lab.home, 'cw.yaml'), deploymentFile(lab))
-    const bundle = await lab.cw(['bundle', '--json'])
-    expect(bundle.code, told(bundle)).toBe(0)
-    release = (JSON.parse(bundle.stdout) as { result: { file: string } }).result.file
+    const env = { SIGNUP_KEY: 'hunter2 $(touch /pwned)' }
+    operator = new Operator(lab, { release: await makeRelease(lab), env })
+    operator.write(
+      deploymentOf(lab, Object.fromEntries(ROLES.map(role => [`${role}-1`, [role]])), {
+        settings: { reg_max_expires: 600 },
+        secrets: { signup_key: { env: 'SIGNUP_KEY' } },
+      }),
+    )
   })
   afterAll(async () => {
     await lab.close()
@@ -87,6 +61,29 @@ describe('six clean hosts and a spare', () => {
     }
   })
 
+  test('etcd lets nobody in who has no certificate, and no account of a node but root has one', async () => {
+    const host = lab.host('homestead-1')
+    const url = `https://${host.address}:4000/v3/kv/range`
+    const ask = `curl -s -S -k -d '{"key":"AA==","range_end":"AA=="}'`
+    const stranger = await host.run(`${ask} ${url}`)
+    expect(stranger.code, stranger.stdout).not.toBe(0)
+    expect((await host.run(`${ask} ${url.replace('https', 'http')}`)).stdout).not.toContain('kvs')
+    for (const file of ['client.pem', 'etcd.pem', 'authority.pem']) {
+      expect((await host.run(`cat /etc/clearwater/tls/${file}`)).code).not.toBe(0)
+    }
+    const root = await host.must(`${ask} --cert /etc/clearwater/tls/client.pem ${url}`, { sudo: true })
+    expect(root).toContain('kvs')
+    // A client is no member, to the members.
+    const peer = await host.run(
+      `${ask} --cert /etc/clearwater/tls/client.pem ${url.replace('4000', '2380')}`,
+      {
+        sudo: true,
+      },
+    )
+    expect(peer.code, peer.stdout).not.toBe(0)
+    expect((await lab.host('spare').run('ls /etc/clearwater/tls/authority.pem')).code).not.toBe(0)
+  })
+
   test('its journal tells what was done, here and in etcd', async () => {
     const run = await cw('history', '--json')
     const { operations } = (
@@ -95,11 +92,8 @@ describe('six clean hosts and a spare', () => {
 
     expect(operations).toMatchObject([{ operation: 'deploy', outcome: 'done' }])
     const [operation] = operations
-    const inEtcd = await lab
-      .host('homestead-1')
-      .must(
-        `ETCDCTL_API=3 etcdctl --endpoints http://${lab.host('homestead-1').address}:4000 get --prefix /clearwater/operations/journal/${operation?.id ?? ''}/ --print-value-only`,
-      )
+    const journal = `/clearwater/operations/journal/${operation?.id ?? ''}/`
+    const inEtcd = await etcdctl(lab.host('homestead-1'), `get --prefix ${journal} --print-value-only`)
     expect(inEtcd).toContain('"event":"operation.ended"')
   })
 
@@ -148,9 +142,7 @@ describe('six clean hosts and a spare', () => {
       expect(run.stderr).toContain('join the etcd cluster in place of its lost self')
       const again = await deploy('--yes')
       expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
-      const members = await lab
-        .host('homer-1')
-        .must(`ETCDCTL_API=3 etcdctl --endpoints http://${lab.host('homer-1').address}:4000 member list`)
+      const members = await etcdctl(lab.host('homer-1'), 'member list')
       expect(members.trim().split('\n')).toHaveLength(5)
       expect(members).not.toContain('unstarted')
     },
@@ -172,8 +164,8 @@ describe('six clean hosts and a spare', () => {
   })
 
   test('while one operator deploys, another is told whose turn it is', { timeout: 900_000 }, async () => {
-    const first = startDeploy()
-    await until(first, 'base/release')
+    const first = operator.startDeploy()
+    await untilTold(first, 'base/release')
 
     const second = await deploy('--yes')
     expect(second.code, told(second)).toBe(6)
@@ -187,8 +179,8 @@ describe('six clean hosts and a spare', () => {
   })
 
   test('killed half-way, it is resumed from where it was', { timeout: 900_000 }, async () => {
-    const child = startDeploy()
-    await until(child, 'etcd/membership')
+    const child = operator.startDeploy()
+    await untilTold(child, 'etcd/membership')
     child.signal('SIGKILL')
     await child.exited
 
@@ -202,11 +194,6 @@ describe('six clean hosts and a spare', () => {
     )
   })
 })
-
-async function until(child: Child, step: string): Promise<void> {
-  await waitUntil(step, () => child.exit !== undefined || child.stderr.includes(step), 300_000)
-  if (child.exit !== undefined) throw new Error(`cw has ended before ${step}:\n${child.stderr}`)
-}
 
 async function lastOperation(cw: (...args: string[]) => Promise<CwResult>): Promise<{ readonly id: string }> {
   const { stdout } = await cw('history', '--json', '--local')

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Child } from '../support/child.ts'
 import { waitUntil } from '../support/wait.ts'
+import type { Host } from './lab/host.ts'
 import type { CwResult, Lab } from './lab/lab.ts'
 
 export const DOMAIN = 'ims.test'
@@ -102,6 +103,14 @@ export class Operator {
   get #env(): NodeJS.ProcessEnv {
     return { CW_FILE: this.file, ...this.#options.env }
   }
+}
+
+/** Runs etcdctl on a node, as root: who else is let in by etcd? */
+export function etcdctl(host: Host, words: string, stdin?: string): Promise<string> {
+  const tls = '/etc/clearwater/tls'
+  const credentials = `--cacert ${tls}/authority.crt --cert ${tls}/client.pem --key ${tls}/client.pem`
+  const command = `ETCDCTL_API=3 etcdctl --endpoints https://${host.address}:4000 ${credentials} ${words}`
+  return host.must(command, { sudo: true, ...(stdin === undefined ? {} : { stdin }) })
 }
 
 /** All that a command has said, for the message of an assertion. */

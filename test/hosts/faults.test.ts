@@ -7,6 +7,7 @@ import { validateOption } from '../../lib/config/validate.ts'
 import { waitUntil } from '../support/wait.ts'
 import {
   deploymentOf,
+  etcdctl,
   makeRelease,
   Operator,
   told,
@@ -240,12 +241,8 @@ describe('hosts, operators and values that make trouble', () => {
 
   describe('in the shared configuration', () => {
     const key = '/clearwater/site1/configuration/shared_config'
-    const etcdctl = (words: string, stdin?: string): Promise<string> => {
-      const at = `--endpoints http://${lab.host('bono-1').address}:4000`
-      return lab
-        .host('bono-1')
-        .must(`ETCDCTL_API=3 etcdctl ${at} ${words}`, stdin === undefined ? {} : { stdin })
-    }
+    const etcdctlOnBono = (words: string, stdin?: string): Promise<string> =>
+      etcdctl(lab.host('bono-1'), words, stdin)
     const change = (...args: string[]): Promise<CwResult> =>
       operator.cw('config', ...args, '--yes', '--timeout', '90')
     let folder: string
@@ -267,14 +264,14 @@ describe('hosts, operators and values that make trouble', () => {
       const set = await change('set', 'reg_max_expires=soon')
       expect(set.code, told(set)).toBe(2)
       expect(set.stderr).toContain('error OPTION_INVALID')
-      expect(await etcdctl(`get ${key} --print-value-only`)).toBe(`${before}\n`)
+      expect(await etcdctlOnBono(`get ${key} --print-value-only`)).toBe(`${before}\n`)
       expect(WORKING.map(sharedFile)).toEqual(WORKING.map(() => before))
       expect((await status()).inSync.verdict).toBe('yes')
     })
 
     test('what is put into etcd behind the back of cw reaches no file, and status says so', async () => {
       const before = sharedFile('home-1')
-      await etcdctl(`put ${key}`, `${before}reg_max_expires=$(reboot)\n`)
+      await etcdctlOnBono(`put ${key}`, `${before}reg_max_expires=$(reboot)\n`)
 
       const refusal = await waitUntil(
         'status to tell',

@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { cw as run, type CwRun } from '../../cli/testing/run-cw.ts'
-import { EtcdClient } from '../../lib/etcd/client.ts'
+import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { configurationKey, restartQueueKey } from '../../lib/etcd/layout.ts'
 import { EtcdCluster } from '../support/etcd.ts'
 import { FollowingNode, SITE } from '../support/following-node.ts'
@@ -36,7 +36,7 @@ describe('cw config', () => {
   let b: FollowingNode
   beforeAll(async () => {
     cluster = await EtcdCluster.start({ members: 3 })
-    etcd = new EtcdClient({ origins: cluster.origins })
+    etcd = cluster.client()
   })
   afterAll(async () => {
     await etcd.close()
@@ -45,6 +45,8 @@ describe('cw config', () => {
   beforeEach(async () => {
     folder = new TempDir('config')
     writeFileSync(folder.file('cw.yaml'), DEPLOYMENT)
+    writeFileSync(folder.file('authority.crt'), cluster.credentials.authority)
+    writeFileSync(folder.file('client.pem'), cluster.credentials.client)
     for (const { key } of (await etcd.getPrefix('/')).items) await etcd.delete(key)
     await etcd.put(configurationKey(SITE, 'shared_config'), BASE)
     a = new FollowingNode(etcd, folder.path, '10.0.0.1', 'bono', 'sprout', 'homestead')
@@ -62,8 +64,9 @@ describe('cw config', () => {
     folder[Symbol.dispose]()
   })
 
+  const reach = (): readonly string[] => ['--etcd', cluster.origins.join(','), '--credentials', folder.path]
   const cw = (verb: string, ...words: readonly string[]): Promise<CwRun> =>
-    run('config', verb, ...words, '--file', folder.file('cw.yaml'), '--etcd', cluster.origins.join(','))
+    run('config', verb, ...words, '--file', folder.file('cw.yaml'), ...reach())
   const shared = async (): Promise<string | undefined> =>
     (await etcd.get(configurationKey(SITE, 'shared_config')))?.value.toString()
 
@@ -231,7 +234,7 @@ describe('cw config', () => {
 
     const { revision } = (await etcd.get(configurationKey(SITE, 'shared_config'))) ?? { revision: 0 }
     script(
-      `curl -s -d '${JSON.stringify({
+      `curl -s -k --cert '${folder.file('client.pem')}' -d '${JSON.stringify({
         key: Buffer.from(configurationKey(SITE, 'shared_config')).toString('base64'),
         value: Buffer.from(BASE).toString('base64'),
       })}' ${cluster.origins[0] ?? ''}/v3/kv/put > /dev/null; sed -i s/=600/=900/ "$2"`,

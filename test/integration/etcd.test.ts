@@ -1,9 +1,16 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Authority } from '../../cli/fleet/certificates/authority.ts'
 import { EtcdClient, MAX_VALUE_BYTES } from '../../lib/etcd/client.ts'
+import { readCredentials } from '../../lib/etcd/credentials.ts'
 import { isUncertain } from '../../lib/etcd/failure.ts'
 import type { WatchEvent } from '../../lib/etcd/watch.ts'
 import { seconds } from '../../lib/kit/clock.ts'
 import { EtcdCluster } from '../support/etcd.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { freePort } from '../support/ports.ts'
 import { waitUntil, within } from '../support/wait.ts'
 
@@ -50,7 +57,7 @@ describe('one etcd member', () => {
   let etcd: EtcdClient
   beforeAll(async () => {
     cluster = await EtcdCluster.start({ members: 1 })
-    etcd = new EtcdClient({ origins: cluster.origins, deadline: seconds(5), silence: seconds(1) })
+    etcd = cluster.client({ deadline: seconds(5), silence: seconds(1) })
   })
   afterAll(async () => {
     await etcd.close()
@@ -132,11 +139,7 @@ describe('one etcd member', () => {
 
     const dead = await etcd.grantLease(2)
     await etcd.put('/leased/dead', 'x', { lease: dead })
-    await new EtcdClient({ origins: cluster.origins }).close()
-    await fetch(`${cluster.origins[0] ?? ''}/v3/lease/revoke`, {
-      method: 'POST',
-      body: JSON.stringify({ ID: dead.id }),
-    })
+    await cluster.post(`${cluster.origins[0] ?? ''}/v3/lease/revoke`, { ID: dead.id })
     await waitUntil('the news that the lease is lost', () => dead.lost.aborted)
     expect(await etcd.get('/leased/dead')).toBeUndefined()
     await expect(etcd.put('/leased/dead', 'x', { lease: dead })).rejects.toMatchObject({
@@ -213,6 +216,76 @@ describe('one etcd member', () => {
     expect(watch.told.filter(told => told === '/frozen/b=1')).toHaveLength(1)
   })
 
+  test('lets nobody in who shows no certificate of its authority, and keeps what it has', async () => {
+    await etcd.put('/guarded', 'ours')
+    const { authority } = cluster.credentials
+    const stranger = Authority.found('test').issue({ commonName: 'stranger', hosts: [] })
+    const clients = [
+      new EtcdClient({
+        origins: cluster.origins,
+        credentials: () => Promise.resolve({ authority, client: stranger }),
+        deadline: seconds(1),
+      }),
+      new EtcdClient({
+        origins: cluster.origins.map(origin => origin.replace('https', 'http')),
+        deadline: seconds(1),
+      }),
+    ]
+    for (const client of clients) {
+      await expect(client.get('/guarded')).rejects.toMatchObject({ code: 'ETCD_UNAVAILABLE' })
+      await expect(client.put('/guarded', 'theirs')).rejects.toMatchObject({ code: 'ETCD_UNAVAILABLE' })
+      await client.close()
+    }
+    expect((await etcd.get('/guarded'))?.value.toString()).toBe('ours')
+  })
+
+  test('is told nothing by a client that does not know it for a member', async () => {
+    const { client } = cluster.credentials
+    const { certificate: authority } = Authority.found('test')
+    // Another node of the deployment that answers in the place of etcd.
+    const impostor = createTlsServer({
+      ca: cluster.credentials.authority,
+      key: client,
+      cert: client,
+      requestCert: true,
+    })
+    const heard: Buffer[] = []
+    impostor.on('secureConnection', socket => socket.on('data', (data: Buffer) => heard.push(data)))
+    impostor.on('tlsClientError', () => undefined)
+    await once(impostor.listen(0, '127.0.0.1'), 'listening')
+    const { port } = impostor.address() as AddressInfo
+    const clients = [
+      new EtcdClient({ origins: cluster.origins, credentials: () => Promise.resolve({ authority, client }) }),
+      cluster.client({ origins: [`https://127.0.0.1:${port}`] }),
+    ]
+    for (const each of clients) {
+      const error = await each.put('/told', 's3cret').catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'ETCD_UNAVAILABLE', detail: { changed: 'nothing' } })
+      expect(isUncertain(error)).toBe(false)
+      await each.close()
+    }
+    impostor.close()
+    expect(heard).toEqual([])
+    expect(await etcd.get('/told')).toBeUndefined()
+  })
+
+  test('is reached with the credentials that are there now', async () => {
+    using folder = new TempDir('credentials')
+    const { authority, client: text } = cluster.credentials
+    writeFileSync(folder.file('authority.crt'), authority)
+    const client = new EtcdClient({
+      origins: cluster.origins,
+      credentials: () => readCredentials(folder.path),
+    })
+    await expect(client.get('/x')).rejects.toMatchObject({
+      code: 'ETCD_UNAVAILABLE',
+      detail: { why: expect.stringContaining('client.pem cannot be read') as string },
+    })
+    writeFileSync(folder.file('client.pem'), text)
+    expect(await client.get('/x')).toBeUndefined()
+    await client.close()
+  })
+
   test('tells its members and their health', async () => {
     expect(await etcd.members()).toMatchObject([{ name: 'm0', clientUrls: cluster.origins }])
     expect(await etcd.health()).toMatchObject({
@@ -227,7 +300,7 @@ describe('three etcd members', () => {
   let etcd: EtcdClient
   beforeAll(async () => {
     cluster = await EtcdCluster.start({ members: 3 })
-    etcd = new EtcdClient({ origins: cluster.origins, silence: seconds(2) })
+    etcd = cluster.client({ silence: seconds(2) })
   })
   afterAll(async () => {
     await etcd.close()
@@ -301,7 +374,7 @@ describe('three etcd members', () => {
 
   test('members are added and removed', async () => {
     const peerPort = await freePort()
-    const added = await etcd.memberAdd(`http://127.0.0.1:${peerPort}`)
+    const added = await etcd.memberAdd(`https://127.0.0.1:${peerPort}`)
     expect(added.name).toBe('')
     await cluster.join(peerPort)
     await cluster.serves([3])

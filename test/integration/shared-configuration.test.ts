@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { SharedFileName } from '../../lib/config/shared-file.ts'
-import { EtcdClient } from '../../lib/etcd/client.ts'
+import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { configurationKey, restartQueueKey } from '../../lib/etcd/layout.ts'
 import {
   EMPTY_QUEUE,
@@ -26,7 +26,7 @@ describe('the shared configuration on the nodes of a site', () => {
   let nodes: FollowingNode[] = []
   beforeAll(async () => {
     cluster = await EtcdCluster.start({ members: 3 })
-    etcd = new EtcdClient({ origins: cluster.origins })
+    etcd = cluster.client()
   })
   afterAll(async () => {
     await etcd.close()

@@ -1,3 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { Agent, request } from 'undici'
+import { Authority } from '../../cli/fleet/certificates/authority.ts'
+import { EtcdClient, type EtcdOptions } from '../../lib/etcd/client.ts'
+import { MEMBER_NAME, tlsConnector, type EtcdCredentials } from '../../lib/etcd/credentials.ts'
 import { Child } from './child.ts'
 import { freePort } from './ports.ts'
 import { TempDir } from './temp-dir.ts'
@@ -6,6 +11,8 @@ import { waitUntil } from './wait.ts'
 interface Member {
   readonly name: string
   readonly origin: string
+  /** Where it tells how it is, to anybody. */
+  readonly health: string
   readonly args: readonly string[]
   child: Child | undefined
 }
@@ -14,28 +21,31 @@ export interface EtcdClusterOptions {
   readonly members: number
 }
 
-/** Real etcd members on loopback, each a process that can be killed, frozen and started again. */
+/**
+ * Real etcd members on loopback, each a process that can be killed, frozen and started again. As in a deployment, they
+ * speak TLS with those only who have a certificate of their authority.
+ */
 export class EtcdCluster implements AsyncDisposable {
+  readonly authority = Authority.found('test')
+  readonly credentials: EtcdCredentials = {
+    authority: this.authority.certificate,
+    client: this.authority.issue({ commonName: 'test', hosts: [] }),
+  }
   readonly #dir = new TempDir('etcd')
   readonly #members: Member[] = []
 
   /** Returns once the cluster takes writes. */
   static async start(options: EtcdClusterOptions): Promise<EtcdCluster> {
     const cluster = new EtcdCluster()
-    const addresses: { name: string; client: string; peer: string }[] = []
+    cluster.#writeCertificates()
+    const places: Place[] = []
     for (let index = 0; index < options.members; index++) {
-      const ports = await Promise.all([unusedPort(), unusedPort()])
-      const [client, peer] = ports.map(port => `http://127.0.0.1:${port}`)
-      addresses.push({ name: `m${index}`, client: client ?? '', peer: peer ?? '' })
+      places.push(await placeOf(`m${index}`, await unusedPort()))
     }
-    const initial = addresses.map(({ name, peer }) => `${name}=${peer}`).join(',')
-    for (const { name, client, peer } of addresses) {
-      cluster.#members.push({
-        name,
-        origin: client,
-        child: undefined,
-        args: cluster.#args(name, client, peer, initial),
-      })
+    const initial = places.map(({ name, peer }) => `${name}=${peer}`).join(',')
+    for (const place of places) {
+      const { name, client: origin, health } = place
+      cluster.#members.push({ name, origin, health, child: undefined, args: cluster.#args(place, initial) })
     }
     cluster.#members.forEach((_, index) => cluster.run(index))
     await cluster.serves()
@@ -44,6 +54,12 @@ export class EtcdCluster implements AsyncDisposable {
 
   get origins(): readonly string[] {
     return this.#members.map(member => member.origin)
+  }
+
+  /** A client that shows a certificate of the members' authority. */
+  client(options: Omit<Partial<EtcdOptions>, 'credentials'> = {}): EtcdClient {
+    const { credentials, origins } = this
+    return new EtcdClient({ origins, ...options, credentials: () => Promise.resolve(credentials) })
   }
 
   /** Starts a member that does not run, on the data it has. */
@@ -67,22 +83,22 @@ export class EtcdCluster implements AsyncDisposable {
 
   /** Adds one more process with the given list of members; the caller has announced it to the cluster. */
   async join(peerPort: number): Promise<string> {
-    const [client, peer] = [`http://127.0.0.1:${await unusedPort()}`, `http://127.0.0.1:${peerPort}`]
-    const name = `m${this.#members.length}`
+    const place = await placeOf(`m${this.#members.length}`, peerPort)
+    const { name, client: origin, peer, health } = place
     const others = this.#members.map(each => `${each.name}=${peerUrlOf(each)}`)
-    const args = this.#args(name, client, peer, [...others, `${name}=${peer}`].join(','), 'existing')
-    this.#members.push({ name, origin: client, args, child: new Child('etcd', args) })
-    return client
+    const args = this.#args(place, [...others, `${name}=${peer}`].join(','), 'existing')
+    this.#members.push({ name, origin, health, args, child: new Child('etcd', args) })
+    return origin
   }
 
   /** Waits until the members given, else all, say that they can serve. */
   async serves(indexes: readonly number[] = this.#members.map((_, index) => index)): Promise<void> {
     for (const index of indexes) {
-      const { origin, child } = this.#member(index)
+      const { health, child } = this.#member(index)
       await waitUntil(
-        `etcd at ${origin}: ${child?.stderr.slice(-500) ?? 'not started'}`,
+        `etcd at ${health}: ${child?.stderr.slice(-500) ?? 'not started'}`,
         async () => {
-          const response = await fetch(`${origin}/health`, { signal: AbortSignal.timeout(2000) })
+          const response = await fetch(`${health}/health`, { signal: AbortSignal.timeout(2000) })
           return ((await response.json()) as { health: string }).health === 'true'
         },
         30_000,
@@ -93,14 +109,19 @@ export class EtcdCluster implements AsyncDisposable {
   /** Forgets all revisions before the present one. */
   async compact(index = 0): Promise<void> {
     const { origin } = this.#member(index)
-    const status = await this.#post(`${origin}/v3/maintenance/status`, {})
+    const status = await this.post(`${origin}/v3/maintenance/status`, {})
     const { revision } = status.header as { revision: string }
-    await this.#post(`${origin}/v3/kv/compaction`, { revision, physical: true })
+    await this.post(`${origin}/v3/kv/compaction`, { revision, physical: true })
   }
 
-  async #post(url: string, body: unknown): Promise<Record<string, unknown>> {
-    const response = await fetch(url, { method: 'POST', body: JSON.stringify(body) })
-    return (await response.json()) as Record<string, unknown>
+  /** What a client would not ask for. */
+  async post(url: string, body: unknown): Promise<Record<string, unknown>> {
+    const connect = tlsConnector(() => Promise.resolve(this.credentials), 2000)
+    const dispatcher = new Agent({ connect })
+    const response = await request(url, { method: 'POST', body: JSON.stringify(body), dispatcher })
+    const answer = (await response.body.json()) as Record<string, unknown>
+    await dispatcher.close()
+    return answer
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,9 +129,25 @@ export class EtcdCluster implements AsyncDisposable {
     this.#dir[Symbol.dispose]()
   }
 
-  #args(name: string, client: string, peer: string, initial: string, state = 'new'): readonly string[] {
+  #writeCertificates(): void {
+    const hosts = [MEMBER_NAME, '127.0.0.1']
+    const files = {
+      'authority.crt': this.authority.certificate,
+      'etcd.pem': this.authority.issue({ commonName: MEMBER_NAME, hosts }),
+    }
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(this.#dir.file(name), text, { mode: 0o600 })
+    }
+  }
+
+  #args({ name, client, peer, health }: Place, initial: string, state = 'new'): readonly string[] {
+    const [own, authority] = [this.#dir.file('etcd.pem'), this.#dir.file('authority.crt')]
     return [
       ...['--name', name, '--data-dir', this.#dir.file(name)],
+      ...['--cert-file', own, '--key-file', own, '--client-cert-auth', '--trusted-ca-file', authority],
+      ...['--peer-cert-file', own, '--peer-key-file', own, '--peer-client-cert-auth'],
+      ...['--peer-trusted-ca-file', authority, '--peer-cert-allowed-cn', MEMBER_NAME],
+      ...['--listen-metrics-urls', health],
       ...['--listen-client-urls', client, '--advertise-client-urls', client],
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
       ...['--initial-cluster', initial, '--initial-cluster-state', state],
@@ -123,6 +160,23 @@ export class EtcdCluster implements AsyncDisposable {
     const member = this.#members[index]
     if (member === undefined) throw new Error(`there is no etcd member ${index}`)
     return member
+  }
+}
+
+interface Place {
+  readonly name: string
+  readonly client: string
+  readonly peer: string
+  readonly health: string
+}
+
+async function placeOf(name: string, peerPort: number): Promise<Place> {
+  const [client, health] = [await unusedPort(), await unusedPort()]
+  return {
+    name,
+    client: `https://127.0.0.1:${client}`,
+    peer: `https://127.0.0.1:${peerPort}`,
+    health: `http://127.0.0.1:${health}`,
   }
 }
 

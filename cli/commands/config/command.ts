@@ -21,6 +21,12 @@ export const deploymentFlags = {
     delimiter: ',',
     helpValue: 'URL',
   }),
+  credentials: Flags.string({
+    summary: 'With --etcd: the folder of the certificates to show, authority.crt and client.pem.',
+    env: 'CW_ETCD_CREDENTIALS',
+    helpValue: 'FOLDER',
+    dependsOn: ['etcd'],
+  }),
 }
 
 export const changeFlags = {
@@ -43,6 +49,7 @@ interface DeploymentGiven {
   readonly 'accept-new': boolean
   readonly site?: string | undefined
   readonly etcd?: readonly string[] | undefined
+  readonly credentials?: string | undefined
 }
 
 interface ChangeGiven extends DeploymentGiven {

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import type { Member } from '../../../lib/etcd/members.ts'
+import type { Authority } from '../certificates/authority.ts'
 import type { Facts } from '../playbook/facts.ts'
 import type { Manifest } from '../playbook/manifest.ts'
 import type { Probe } from '../playbook/probe.ts'
@@ -43,6 +44,8 @@ export interface Look {
   readonly voters: readonly { readonly name: string; readonly address: string }[]
   /** Absent where the operation puts no release. */
   readonly release: ReleaseArtifact | undefined
+  /** Who vouches for the members and clients of etcd. Absent where the operation issues no certificates. */
+  readonly authority: Authority | undefined
   /** The text of a template for this node. */
   readonly render: (template: string) => string
   /** Keeps a text until it is written, and returns its digest. */
@@ -79,6 +82,7 @@ export interface ChangeBase {
 export interface Tools {
   readonly shell: NodeShell
   readonly release: ReleaseArtifact | undefined
+  readonly authority: Authority | undefined
   readonly signal: AbortSignal
   /** The text with this digest. */
   readonly content: (sha256: string) => string

@@ -1,6 +1,7 @@
 import { account, type AccountChange } from './account.ts'
 import type { Action, ChangeBase } from './action.ts'
 import { block } from './block.ts'
+import { certificate, type CertificateChange } from './certificate.ts'
 import { command, type CommandChange } from './command.ts'
 import { directory, type DirectoryChange } from './directory.ts'
 import { etcdMember, type EtcdMemberChange } from './etcd-member.ts'
@@ -18,6 +19,7 @@ import { waitUntil, type WaitChange } from './wait-until.ts'
 export const ACTIONS = {
   account,
   block,
+  certificate,
   command,
   directory,
   'etcd-member': etcdMember,
@@ -37,6 +39,7 @@ export type ActionName = keyof typeof ACTIONS
 /** What would change, or has changed, on a node: one of the actions' own. */
 export type Change =
   | AccountChange
+  | CertificateChange
   | CommandChange
   | DirectoryChange
   | EtcdMemberChange

@@ -94,7 +94,7 @@ export function etcdName(address: string): string {
 }
 
 function peerUrlOf(address: string): string {
-  return `http://${uriHost(address)}:${PEER_PORT}`
+  return `https://${uriHost(address)}:${PEER_PORT}`
 }
 
 export function unavailable(why: string): CwError {

@@ -44,6 +44,12 @@ export class Facts {
     return is === 'content' ? decoded(coded) : undefined
   }
 
+  /** The certificates in a file, PEM, or `undefined` when there is no such file. */
+  certificate(path: string): string | undefined {
+    const [is, coded = ''] = this.#answer({ ask: 'certificate', subject: path })
+    return is === 'certificate' ? decoded(coded) : undefined
+  }
+
   isInstalled(name: string): boolean {
     return this.#answer({ ask: 'package', subject: name })[0] === 'installed'
   }

@@ -22,6 +22,7 @@ interface Door {
 /** The manual's port tables (chapter "Clearwater IP Port Usage"), with what its security groups add. */
 const DOORS: readonly Door[] = [
   { on: 'all', from: 'nodes', tcp: [4000, 2380], why: 'etcd' },
+  { on: 'all', from: 'nodes', tcp: [2381], why: 'health of etcd' },
   { on: 'all', from: 'nodes', tcp: [9071, 9072], why: 'managers' },
   { on: 'ellis', from: 'world', tcp: [80, 443], why: 'portal' },
   { on: 'bono', from: 'world', tcp: [5060, 5062, 3478], udp: [5060, 3478, '32768-65535'], why: 'clients' },

@@ -2,6 +2,8 @@
 export type Probe =
   | { readonly ask: 'path'; readonly subject: string }
   | { readonly ask: 'content'; readonly subject: string }
+  /** The certificates in a file, without the keys that stand beside them. */
+  | { readonly ask: 'certificate'; readonly subject: string }
   | { readonly ask: 'package'; readonly subject: string }
   | { readonly ask: 'unit'; readonly subject: string }
   | { readonly ask: 'account'; readonly subject: string }
@@ -55,6 +57,11 @@ while [ $# -gt 0 ]; do
     fi ;;
   content)
     if [ -f "$it" ]; then fact $n content "$(coded < "$it")"; else fact $n absent; fi ;;
+  certificate)
+    if [ -f "$it" ]; then
+      fact $n certificate "$(sed -n '/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/p' "$it" | coded)"
+    else fact $n absent
+    fi ;;
   package)
     fact $n $(dpkg-query -W -f '\${db:Status-Status}' "$it" 2>/dev/null || echo absent) ;;
   unit)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
 import { parseDeployment } from '../../../lib/config/deployment/parse.ts'
+import { Authority } from '../certificates/authority.ts'
 import { loadPlaybook } from './playbook.ts'
 import { renderTemplate } from './template.ts'
 import { templateValues, type TemplateValues } from './values.ts'
@@ -76,10 +77,12 @@ nodes:
   - { name: homestead-1, address: 192.0.2.4, roles: [homestead, homer] }
   - { name: spare-1, address: 192.0.2.9 }
 `)
+  const authority = Authority.found('lab')
   const valuesOf = (name: string): TemplateValues => {
     const node = deployment.nodes.find(each => each.name === name)
     if (node === undefined) throw new Error(name)
-    return templateValues({ deployment, node, secrets: new Map([['signup_key', 'x']]), learned: undefined })
+    const secrets = new Map([['signup_key', 'x']])
+    return templateValues({ deployment, node, authority, secrets, learned: undefined })
   }
   const used = loadPlaybook('deploy').phases.flatMap(({ steps }) =>
     steps.flatMap(({ tasks }) =>

@@ -18,6 +18,8 @@ export interface TemplateValues {
     readonly etcdName: string
   }
   readonly isVoter: boolean
+  /** Who vouches for the members and clients of etcd: the certificate for all, and with its key for those who keep it. */
+  readonly authority: { readonly certificate: string; readonly pem: string }
   /** Texts of the manual's three files. */
   readonly localConfig: string
   readonly sharedConfig: string
@@ -36,11 +38,18 @@ export interface ValuesRequest {
   readonly node: DeploymentNode
   /** Options from environment or files, by name. */
   readonly secrets: ReadonlyMap<string, string>
+  readonly authority: TemplateValues['authority']
   /** What etcd has as the shared configuration of the node's site. */
   readonly learned: string | undefined
 }
 
-export function templateValues({ deployment, node, secrets, learned }: ValuesRequest): TemplateValues {
+export function templateValues({
+  deployment,
+  node,
+  secrets,
+  authority,
+  learned,
+}: ValuesRequest): TemplateValues {
   return {
     deployment: { name: deployment.name, domain: deployment.domain },
     node: {
@@ -51,6 +60,7 @@ export function templateValues({ deployment, node, secrets, learned }: ValuesReq
       etcdName: etcdName(node.address),
     },
     isVoter: etcdVoters(deployment).some(voter => voter.name === node.name),
+    authority: { certificate: authority.certificate, pem: authority.pem },
     localConfig: localConfigOf(node, deployment),
     sharedConfig: learned ?? sharedConfigOf(deployment, name => secrets.get(name) ?? ''),
     userSettings: node.user.size === 0 ? '' : userSettingsOf(node, deployment),

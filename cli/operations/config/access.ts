@@ -1,5 +1,6 @@
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
+import { CREDENTIALS_FOLDER, readCredentials, type EtcdCredentials } from '../../../lib/etcd/credentials.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { connectEtcd, type ConnectOptions } from '../../fleet/etcd.ts'
 import { loadDeployment } from '../deployment-file.ts'
@@ -19,6 +20,8 @@ export interface AccessOptions {
   readonly site?: string | undefined
   /** Members of etcd that are reached from here. */
   readonly etcd?: readonly string[] | undefined
+  /** Folder of what they are shown of us; absent: that of a node. */
+  readonly credentials?: string | undefined
   /** How nodes are logged in to. */
   readonly fleet: NonNullable<ConnectOptions['fleet']>
 }
@@ -28,8 +31,12 @@ export async function openConfiguration(options: AccessOptions): Promise<Configu
   const deployment = await loadDeployment(options.file)
   const sites = sitesOf(deployment, options.site)
   const origins = options.etcd?.map(originOf)
-  const { fleet } = options
-  const etcd = await connectEtcd(deployment, origins === undefined ? { fleet } : { origins })
+  const { fleet, credentials: folder = CREDENTIALS_FOLDER } = options
+  const credentials = (): Promise<EtcdCredentials> => readCredentials(folder)
+  const etcd = await connectEtcd(
+    deployment,
+    origins === undefined ? { fleet } : { direct: { origins, credentials } },
+  )
   return { deployment, etcd, sites, [Symbol.asyncDispose]: () => etcd.close() }
 }
 
@@ -45,9 +52,9 @@ function sitesOf(deployment: Deployment, site: string | undefined): readonly str
 
 function originOf(text: string): string {
   const url = URL.parse(text)
-  if (url?.protocol === 'http:' && url.pathname === '/') return url.origin
+  if (url?.protocol === 'https:' && url.pathname === '/') return url.origin
   throw new CwError('OPTION_INVALID', `--etcd "${text}" cannot be used`, {
     changed: 'nothing',
-    remedies: ['write it like --etcd http://10.0.0.1:4000'],
+    remedies: ['write it like --etcd https://10.0.0.1:4000'],
   })
 }

@@ -5,6 +5,7 @@ import { OPTIONS } from '../../../lib/config/options.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { ReleaseArtifact } from '../../fleet/actions/action.ts'
+import type { Authority } from '../../fleet/certificates/authority.ts'
 import { carryOut, type Ended, type StepEvent } from '../../fleet/carry-out.ts'
 import type { FleetOptions } from '../../fleet/fleet.ts'
 import { Journal, journalFolder, type OperationRecord, type Outcome } from '../../fleet/journal.ts'
@@ -99,7 +100,7 @@ export async function operate(request: OperationRequest): Promise<OperationRepor
   const id = resume?.id ?? newId()
   const lock = await OperationLock.acquire(holderOf(id, operation), session.lockShells)
   try {
-    const { planned, observed, etcd } = await session.plan()
+    const { planned, observed, etcd, authority } = await session.plan()
     const preview = await previewOf(session, planned)
     const { plan, unreachable } = preview
     if (plan.drift.length > 0) throw driftFound(plan, operation)
@@ -114,7 +115,7 @@ export async function operate(request: OperationRequest): Promise<OperationRepor
     const manifests = new Map(observed.map(({ node, manifest }) => [node.name, manifest]))
     // What takes etcd away cannot hold its lock there.
     const lockInEtcd = etcd.state === 'healthy' && operation !== 'destroy'
-    return await run.carryOut({ planned, manifests, unreachable, lockInEtcd })
+    return await run.carryOut({ planned, manifests, authority, unreachable, lockInEtcd })
   } finally {
     await lock.release()
   }
@@ -123,6 +124,7 @@ export async function operate(request: OperationRequest): Promise<OperationRepor
 interface Begun {
   readonly planned: Planned
   readonly manifests: ReadonlyMap<string, Manifest>
+  readonly authority: Authority | undefined
   readonly unreachable: readonly UnreachableNode[]
   readonly lockInEtcd: boolean
 }
@@ -151,7 +153,8 @@ class OperationRun {
     return etcd
   }
 
-  async carryOut({ planned, manifests, unreachable, lockInEtcd }: Begun): Promise<OperationReport> {
+  async carryOut(begun: Begun): Promise<OperationReport> {
+    const { planned, manifests, authority, unreachable, lockInEtcd } = begun
     const { deployment, operation, resume, release, signal } = this.#request
     using journal = openJournal(this.#request, this.#id)
     this.#journal = journal
@@ -173,7 +176,7 @@ class OperationRun {
       nodes: deployment.nodes,
       voters: this.#session.voters,
       shells: this.#session.shells,
-      ...{ manifests, release },
+      ...{ manifests, release, authority },
       etcd: () => this.useEtcd(),
       stop: AbortSignal.any([signal, this.#lock.lost]),
       abort: new AbortController().signal,

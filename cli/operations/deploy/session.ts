@@ -5,6 +5,7 @@ import { configurationKey } from '../../../lib/etcd/layout.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { EtcdView, ReleaseArtifact } from '../../fleet/actions/action.ts'
 import { ETCD_DATA_MEMBER, MEMBERSHIP } from '../../fleet/actions/etcd-member.ts'
+import type { Authority } from '../../fleet/certificates/authority.ts'
 import { connectEtcd } from '../../fleet/etcd.ts'
 import { Fleet, forEach, type FleetOptions, type Unreachable } from '../../fleet/fleet.ts'
 import { planOperation, probesOf, requireOwn, type Observed, type Planned } from '../../fleet/plan.ts'
@@ -15,6 +16,7 @@ import type { Playbook } from '../../fleet/playbook/playbook.ts'
 import { renderTemplate } from '../../fleet/playbook/template.ts'
 import { templateValues, type TemplateValues } from '../../fleet/playbook/values.ts'
 import type { NodeShell } from '../../fleet/ssh/shell.ts'
+import { AUTHORITY_PROBES, authorityOf } from './authority.ts'
 
 /** The nodes as a test has them, in place of a fleet over SSH. */
 export interface OpenedNodes {
@@ -95,21 +97,23 @@ export class Session implements AsyncDisposable {
     readonly planned: Planned
     readonly observed: readonly Observed[]
     readonly etcd: EtcdView
+    readonly authority: Authority | undefined
   }> {
     const { deployment, playbook, release, overwriteDrift } = this.#options
     const seen = await this.#observe()
     requireOwn(deployment.name, seen)
     const etcd = await this.#lookAtEtcd(seen)
-    const values = await this.#values(etcd)
+    const authority = this.#authority(seen)
+    const values = await this.#values(etcd, authority)
     const observed = seen.filter(({ node }) => this.meant.some(each => each.name === node.name))
     const planned = planOperation({
-      ...{ playbook, release, overwriteDrift, observed, etcd },
+      ...{ playbook, release, authority, overwriteDrift, observed, etcd },
       deployment: deployment.name,
       sites: deployment.sites,
       voters: this.voters,
       render: (node, template) => renderTemplate(template, values(node.name)),
     })
-    return { planned, observed: seen, etcd }
+    return { planned, observed: seen, etcd, authority }
   }
 
   /** Diffs of what a plan writes; asks the nodes for the files as they are. */
@@ -150,7 +154,7 @@ export class Session implements AsyncDisposable {
       shell => {
         const node = nodes.find(each => each.name === shell.node)
         const probes = node === undefined ? [] : probesOf(playbook, node, this.voters, release)
-        return observe(shell, [...probes, ...ETCD_PROBES], signal)
+        return observe(shell, [...probes, ...ETCD_PROBES, ...AUTHORITY_PROBES], signal)
       },
       { signal },
     )
@@ -193,7 +197,15 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  async #values(etcd: EtcdView): Promise<(node: string) => TemplateValues> {
+  /** Who takes a deployment away needs nobody to vouch for it. */
+  #authority(seen: readonly Observed[]): Authority | undefined {
+    const { deployment, playbook } = this.#options
+    if (playbook.operation !== 'deploy') return undefined
+    const unseen = this.voters.some(voter => !seen.some(({ node }) => node.name === voter.name))
+    return authorityOf(deployment.name, seen, unseen)
+  }
+
+  async #values(etcd: EtcdView, authority: Authority | undefined): Promise<(node: string) => TemplateValues> {
     const { deployment, secrets } = this.#options
     const learned = (site: string): string | undefined =>
       etcd.state === 'healthy' ? etcd.values.get(configurationKey(site, 'shared_config')) : undefined
@@ -204,7 +216,11 @@ export class Session implements AsyncDisposable {
     return name => {
       const node = deployment.nodes.find(each => each.name === name) ?? missing(name)
       const own =
-        made.get(name) ?? templateValues({ deployment, node, secrets: values, learned: learned(node.site) })
+        made.get(name) ??
+        templateValues({
+          ...{ deployment, node, authority: authority ?? missing('authority') },
+          ...{ secrets: values, learned: learned(node.site) },
+        })
       made.set(name, own)
       return own
     }

@@ -64,6 +64,7 @@ function statusAnswer(deployment: Deployment, node: DeploymentNode, fake: Exclud
 const NOTHING: Readonly<Record<string, string>> = {
   path: 'absent',
   content: 'absent',
+  certificate: 'absent',
   package: 'absent',
   unit: 'LoadState=not-found ActiveState=inactive UnitFileState=',
   account: 'absent',

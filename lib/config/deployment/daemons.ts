@@ -17,7 +17,7 @@ export const DAEMONS = [
 
 export type DaemonOnNode = (typeof DAEMONS)[number]
 
-/** The port on the node's address where each answers `GET /health`; etcd has one too. */
+/** The port on the node's address where each answers `GET /health`; etcd has one for that alone. */
 const HEALTH_PORTS: Readonly<Record<DaemonOnNode, number>> = {
   bono: DAEMON_PORTS.bonoHttp,
   sprout: CORE_PORTS.sproutHttp,
@@ -27,7 +27,7 @@ const HEALTH_PORTS: Readonly<Record<DaemonOnNode, number>> = {
   ralf: DAEMON_PORTS.ralf,
   'config-manager': DAEMON_PORTS.configManager,
   'queue-manager': DAEMON_PORTS.queueManager,
-  etcd: 4000,
+  etcd: 2381,
 }
 
 /** Without one of these no call is made; the others add to it. */
