@@ -31,7 +31,10 @@ export interface OpenStream {
   readonly body: AsyncIterable<Uint8Array>
 }
 
-const CONNECT_TIMEOUT_MS = 1_500
+/** With the handshake of TLS. */
+const CONNECT_TIMEOUT_MS = 2_000
+/** A handshake costs more than a socket that waits. */
+const KEEP_ALIVE_MS = 60_000
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 /** An origin that failed is asked last for so long. */
 const AVOID_FOR = seconds(15)
@@ -65,6 +68,7 @@ export class Gateway {
           ? { timeout: CONNECT_TIMEOUT_MS }
           : tlsConnector(credentials, CONNECT_TIMEOUT_MS),
       connections: 16,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
     })

@@ -8,23 +8,40 @@ export interface EtcdMirror {
   flush(): Promise<void>
 }
 
-/** Copies an operation's journal to etcd, a key a line, while it is written. What etcd does not take stays local. */
-export function mirrorToEtcd(etcd: EtcdClient, id: string, journal: Journal): EtcdMirror {
-  let last: Promise<unknown> = Promise.resolve()
-  let failed = false
-  journal.mirrorTo((index, line) => {
-    last = last.then(async () => {
-      if (failed) return
-      try {
-        await etcd.put(`${JOURNAL_PREFIX}${id}/${String(index).padStart(6, '0')}`, line)
-      } catch {
-        failed = true
+/** After a failure the next line is not tried at once: each try may take as long as etcd is given. */
+const PAUSE_MS = 10_000
+
+/**
+ * Copies an operation's journal to etcd, a key a line, while it is written. What etcd does not take at once it gets
+ * later, with another line or at the end; what it does not take then either stays local.
+ */
+export function mirrorToEtcd(
+  etcd: Pick<EtcdClient, 'put'>,
+  id: string,
+  journal: Pick<Journal, 'mirrorTo'>,
+  now = () => performance.now(),
+): EtcdMirror {
+  const waiting: { readonly key: string; readonly line: string }[] = []
+  let notBefore = 0
+  const copy = async (): Promise<void> => {
+    try {
+      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+        await etcd.put(next.key, next.line)
+        waiting.shift()
       }
-    })
+    } catch {
+      notBefore = now() + PAUSE_MS
+    }
+  }
+  let last: Promise<void> = Promise.resolve()
+  journal.mirrorTo((index, line) => {
+    waiting.push({ key: `${JOURNAL_PREFIX}${id}/${String(index).padStart(6, '0')}`, line })
+    last = last.then(() => (now() < notBefore ? undefined : copy()))
   })
   return {
     flush: async () => {
       await last
+      await copy()
     },
   }
 }
