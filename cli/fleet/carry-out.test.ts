@@ -452,6 +452,64 @@ phases:
     )
   })
 
+  describe('a unit that ran before us', () => {
+    const OURS = parsePlaybook(
+      `operation: deploy
+phases:
+  - name: base
+    title: base
+    on: all
+    steps:
+      - name: etcd
+        title: etcd
+        tasks:
+          - packages: { names: [etcd-server] }
+          - unit: { name: etcd.service, state: 'off' }
+          - file: { path: /etc/it.conf, content: "x\\n" }
+          - unit: { name: dnsmasq.service, on: [/etc/it.conf] }
+`,
+      'test.yml',
+    )
+    const runs = (name: string): void => {
+      for (const state of ['active', 'enabled'])
+        writeFileSync(join(fake.host('a').root, 'state', state, name), '')
+    }
+
+    test('is not stopped in the place of ours, unless that is asked for', async () => {
+      runs('etcd.service')
+      expect((await fake.plan(OURS)).planned.plan.drift).toEqual([
+        { node: 'a', path: 'etcd.service', kind: 'running' },
+      ])
+      await fake.deploy(OURS, true)
+      expect(fake.host('a').has('active', 'etcd.service')).toBe(false)
+    })
+
+    test('of a package that we bring is stopped', async () => {
+      await fake.deploy(OURS)
+      expect(fake.host('a').calls()).toContain('systemctl disable --quiet --now etcd.service')
+      expect((await fake.plan(OURS)).planned.plan).toMatchObject({ drift: [], steps: [] })
+    })
+
+    test('runs on after us, without what was ours in it', async () => {
+      runs('dnsmasq.service')
+      await fake.deploy(OURS)
+      await fake.deploy(OURS)
+      expect(await fake.deploy(loadPlaybook('destroy'))).toMatchObject({ failed: [], left: [] })
+
+      const host = fake.host('a')
+      expect(host.read('/etc/it.conf')).toBeUndefined()
+      expect(host.has('active', 'dnsmasq.service')).toBe(true)
+      expect(host.has('enabled', 'dnsmasq.service')).toBe(true)
+      expect(host.calls().at(-1)).toBe('systemctl try-restart dnsmasq.service')
+    })
+
+    test('of a package that we brought is stopped with the rest', async () => {
+      await fake.deploy(OURS)
+      await fake.deploy(loadPlaybook('destroy'))
+      expect(fake.host('a').has('active', 'dnsmasq.service')).toBe(false)
+    })
+  })
+
   test("a file that is somebody else's after its first writing is left to them", async () => {
     await fake.deploy()
     writeFileSync(join(fake.host('a').root, 'etc/clearwater/seed'), 'second\n')

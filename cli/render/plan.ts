@@ -51,12 +51,18 @@ export function formatPlan({ plan, diffs, unreachable }: PlanView, withDiffs: bo
   }
   if (withDiffs) lines.push(...diffs.flatMap(diff => formatDiff(diff)))
   for (const { node, path, kind } of plan.drift) {
-    const what = kind === 'edited' ? 'was edited by hand' : 'was not written by cw'
+    const what = DRIFT_WORDS[kind] ?? kind
     lines.push(`${paint('yellow', 'drift')} ${node}: ${path} ${what}; it is left as it is`)
   }
   for (const { node, message } of unreachable) lines.push(`${paint('red', 'left out')} ${node}: ${message}`)
   lines.push(summaryOf(plan))
   return lines.join('\n')
+}
+
+const DRIFT_WORDS: Readonly<Record<string, string>> = {
+  edited: 'was edited by hand',
+  foreign: 'was not written by cw',
+  running: 'runs, and is not ours',
 }
 
 /** A line for each thing that happens; nothing for what only begins. */

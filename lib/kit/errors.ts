@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   SERVICE_ERROR: 'peer',
   ETCD_UNAVAILABLE: 'peer',
   ETCD_REFUSED: 'peer',
+  ETCD_LOST: 'peer',
   AUTHORITY_LOST: 'peer',
   VALUE_TOO_LARGE: 'input',
   CONFIG_CONFLICT: 'input',
@@ -137,6 +138,7 @@ export class CwError extends Error {
       case 'SUDO_REFUSED':
       case 'DRIFT_FOUND':
       case 'NODE_TAKEN':
+      case 'ETCD_LOST':
       case 'AUTHORITY_LOST':
         return EXIT.refused
       case 'COMMAND_DEADLINE':

@@ -30,6 +30,8 @@ export type EtcdView =
     }
   /** It served once and has lost its quorum, or every way to it. */
   | { readonly state: 'down'; readonly why: string }
+  /** It served once, and so many voters lost their data that the others never are a majority again. */
+  | { readonly state: 'lost'; readonly emptied: readonly string[]; readonly left: readonly string[] }
 
 /** What an action knows when it decides what would change on a node. */
 export interface Look {
@@ -61,10 +63,10 @@ export interface Look {
 /** What is known before a node was looked at. */
 export type Asked = Pick<Look, 'address' | 'release'>
 
-/** A file that somebody else has edited or put there. */
+/** A file that somebody else has edited or put there, or a unit of somebody else that runs. */
 export interface Drift {
   readonly path: string
-  readonly kind: 'edited' | 'foreign'
+  readonly kind: 'edited' | 'foreign' | 'running'
 }
 
 /** What every change says of itself; the rest is its action's own. All of it is JSON. */

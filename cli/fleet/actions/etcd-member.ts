@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { uriHost } from '../../../lib/kit/address.ts'
-import { action, type ChangeBase, type Tools } from './action.ts'
+import { action, type ChangeBase, type EtcdView, type Tools } from './action.ts'
 import { mustScript } from '../ssh/shell.ts'
 
 /** How this node came into the cluster; etcd reads it only while it has no data. */
@@ -36,16 +36,19 @@ export const etcdMember = action<Record<string, never>, EtcdMemberChange>({
     const { facts, etcd } = look
     const membership = facts.content(MEMBERSHIP)
     const self = { name: etcdName(look.address), peerUrl: peerUrlOf(look.address) }
-    if (membership !== undefined && facts.path(ETCD_DATA_MEMBER).is === 'directory') return []
+    const hasData = membership !== undefined && facts.path(ETCD_DATA_MEMBER).is === 'directory'
     const base = { action: 'etcd-member' as const, ...self, token: look.deployment }
-    if (etcd.state === 'down') throw unavailable(etcd.why)
+    requireServing(etcd)
     if (etcd.state !== 'healthy') {
+      if (hasData) return []
       if (membership !== undefined) return []
       const founders = look.voters.map(({ address }) => `${etcdName(address)}=${peerUrlOf(address)}`)
       const summary = `found the etcd cluster with ${founders.length - 1} other voters`
       return [{ ...base, summary, how: 'found', founders }]
     }
     const listed = etcd.members.find(member => member.peerUrls.includes(self.peerUrl))
+    // The others may have gone on without it since, and then its data is of no use.
+    if (hasData && listed !== undefined) return []
     // Announced, and killed before it was started: it goes on from there.
     if (membership !== undefined && listed?.name === '') return []
     return [
@@ -63,6 +66,9 @@ export const etcdMember = action<Record<string, never>, EtcdMemberChange>({
   carryOut: becomeMember,
 })
 
+/** One that goes on by data which is of no use has to end first; its unit is started in the next step. */
+const CLEAR = 'systemctl stop clearwater-etcd.service 2>/dev/null; rm -rf -- "$1/member"'
+
 async function becomeMember(change: EtcdMemberChange, tools: Tools): Promise<void> {
   const cluster = change.how === 'found' ? change.founders : await announce(change, tools)
   const text = [
@@ -73,8 +79,7 @@ async function becomeMember(change: EtcdMemberChange, tools: Tools): Promise<voi
     '',
   ].join('\n')
   const { shell, signal } = tools
-  const wipe = 'rm -rf -- "$1/member"'
-  await mustScript(shell, 'clearing what is left of another etcd', wipe, [ETCD_DATA], { sudo: true, signal })
+  await mustScript(shell, 'clearing what is left of another etcd', CLEAR, [ETCD_DATA], { sudo: true, signal })
   await shell.write(MEMBERSHIP, text, { mode: 0o644, owner: 'root:root', sudo: true, signal })
 }
 
@@ -97,10 +102,25 @@ function peerUrlOf(address: string): string {
   return `https://${uriHost(address)}:${PEER_PORT}`
 }
 
-export function unavailable(why: string): CwError {
-  return new CwError('ETCD_UNAVAILABLE', 'the etcd cluster of the deployment does not serve', {
-    why,
+/** @throws ETCD_UNAVAILABLE or ETCD_LOST where it served once and does not now. */
+export function requireServing(etcd: EtcdView): void {
+  if (etcd.state === 'down') {
+    throw new CwError('ETCD_UNAVAILABLE', 'the etcd cluster of the deployment does not serve', {
+      why: etcd.why,
+      changed: 'nothing',
+      remedies: ['bring its voters back first: cw status'],
+    })
+  }
+  if (etcd.state !== 'lost') return
+  const { emptied, left } = etcd
+  throw new CwError('ETCD_LOST', 'most voters of etcd have lost their data', {
+    why: `${emptied.join(', ')} ${emptied.length === 1 ? 'has' : 'have'} none; the others are no majority`,
     changed: 'nothing',
-    remedies: ['bring its voters back first: cw status'],
+    remedies: [
+      'bring back the hosts, or the disks, that had it',
+      ...left
+        .slice(0, 1)
+        .map(node => `or let etcd go on from ${node} alone: docs/operations.md, "Most of etcd is lost"`),
+    ],
   })
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { SHARED_FILES, configurationKey } from '../../../lib/etcd/layout.ts'
 import type { SharedFileName } from '../../../lib/config/shared-file.ts'
 import { action, type ChangeBase } from './action.ts'
-import { unavailable } from './etcd-member.ts'
+import { requireServing } from './etcd-member.ts'
 
 interface Params {
   readonly name: SharedFileName
@@ -20,7 +20,7 @@ export const etcdValue = action<Params, EtcdValueChange>({
   schema: z.strictObject({ name: z.enum(SHARED_FILES), template: z.string() }),
   probes: () => [],
   changes({ name, template }, { etcd, sites, render, keep }) {
-    if (etcd.state === 'down') throw unavailable(etcd.why)
+    requireServing(etcd)
     const missing = sites
       .map(site => configurationKey(site, name))
       .filter(key => etcd.state !== 'healthy' || !etcd.values.has(key))

@@ -14,6 +14,8 @@ export interface RecordedChange extends ChangeBase {
   readonly action: 'recorded'
   readonly remove: Params['remove']
   readonly targets: readonly string[]
+  /** Units that go on without what is removed. */
+  readonly restarted?: readonly string[]
 }
 
 /** Removes what the manifest says was put on the node: nothing else is touched, and packages stay. */
@@ -23,8 +25,12 @@ export const recorded = action<Params, RecordedChange>({
   changes({ remove }, look) {
     const targets = targetsOf(remove, look)
     if (targets.length === 0) return []
+    const base = { action: 'recorded' as const, remove, targets }
     const summary = `${remove === 'units' ? 'stop' : 'remove'} ${targets.join(', ')}`
-    return [{ action: 'recorded', summary, remove, targets }]
+    // They go on, without what we had told them.
+    const restarted = remove === 'files' ? look.manifest.ranBefore : []
+    if (restarted.length === 0) return [{ ...base, summary }]
+    return [{ ...base, summary: `${summary}; restart ${restarted.join(', ')}`, restarted }]
   },
   carryOut: removeThem,
 })
@@ -33,7 +39,7 @@ export const recorded = action<Params, RecordedChange>({
 function targetsOf(remove: Params['remove'], { manifest, facts }: Look): readonly string[] {
   switch (remove) {
     case 'units':
-      return Object.keys(manifest.units)
+      return Object.keys(manifest.units).filter(unit => !manifest.ranBefore.includes(unit))
     case 'files':
       return Object.keys(manifest.files)
     case 'links':
@@ -49,7 +55,7 @@ function targetsOf(remove: Params['remove'], { manifest, facts }: Look): readonl
   }
 }
 
-async function removeThem({ remove, targets }: RecordedChange, tools: Tools): Promise<void> {
+async function removeThem({ remove, targets, restarted }: RecordedChange, tools: Tools): Promise<void> {
   const { shell, signal } = tools
   const options = { sudo: true, signal, deadlineMs: 180_000 }
   if (remove === 'units') {
@@ -67,6 +73,10 @@ async function removeThem({ remove, targets }: RecordedChange, tools: Tools): Pr
   const paths = targets.filter(target => !target.endsWith('#clearwater'))
   await mustScript(shell, `removing ${remove}`, 'rm -rf -- "$@"', paths, options)
   if (remove === 'files') await mustScript(shell, 'reloading systemd', 'systemctl daemon-reload', [], options)
+  if (restarted !== undefined) {
+    const again = 'for it; do systemctl try-restart "$it" || exit 1; done'
+    await mustScript(shell, 'restarting what was there before', again, restarted, options)
+  }
 }
 
 async function removeBlock(path: string, { shell, signal }: Tools): Promise<void> {

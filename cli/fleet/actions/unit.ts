@@ -22,6 +22,8 @@ export interface UnitChange extends ChangeBase {
   readonly verb: 'start' | 'restart' | 'reload' | 'stop'
   /** What it runs on, as the manifest will remember. */
   readonly fingerprint: string
+  /** It ran when there was nothing of ours on the node yet. */
+  readonly ranBefore?: true
 }
 
 const START = `
@@ -48,7 +50,20 @@ export const unit = action<Params, UnitChange>({
     if (state === 'off') {
       // A package that is installed in the same step brings it along, enabled.
       if (!found.active && !found.enabled && !changing) return []
-      return [{ action: 'unit', summary: `stop and disable ${name}`, name, verb: 'stop', fingerprint: '' }]
+      const stop = {
+        action: 'unit' as const,
+        summary: `stop and disable ${name}`,
+        name,
+        verb: 'stop' as const,
+      }
+      // What our package brings along does not run: somebody needs this.
+      return [
+        {
+          ...stop,
+          fingerprint: '',
+          ...(found.active ? { drift: { path: name, kind: 'running' as const } } : {}),
+        },
+      ]
     }
     const digestOf = (paths: readonly string[]): string =>
       sha256Of(paths.map(path => `${path} ${wanted.get(path) ?? '-'}\n`).join(''))
@@ -66,11 +81,16 @@ export const unit = action<Params, UnitChange>({
         name,
         verb,
         fingerprint,
+        ...(found.active && last === undefined ? { ranBefore: true } : {}),
         ...(serves ? { alone: true } : {}),
       },
     ]
   },
   carryOut: carryOutUnit,
+  announced: ({ name, ranBefore }, manifest) =>
+    ranBefore === undefined || manifest.ranBefore.includes(name)
+      ? manifest
+      : { ...manifest, ranBefore: [...manifest.ranBefore, name] },
   recorded({ name, verb, fingerprint }, manifest) {
     const { [name]: _gone, ...others } = manifest.units
     return { ...manifest, units: verb === 'stop' ? others : { ...others, [name]: fingerprint } }

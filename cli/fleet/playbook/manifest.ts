@@ -22,13 +22,15 @@ const manifestSchema = z.object({
   links: z.array(z.string()).default([]),
   /** Units that we run, each with what it was last started on. */
   units: z.record(z.string(), z.string()).default({}),
+  /** Those of them that ran already when we came. */
+  ranBefore: z.array(z.string()).default([]),
 })
 
 /** What was put on a node: which bytes at which path, which folders, links and units are ours. */
 export type Manifest = z.infer<typeof manifestSchema>
 
 export function emptyManifest(deployment: string): Manifest {
-  return { format: 1, deployment, files: {}, directories: [], links: [], units: {} }
+  return { format: 1, deployment, files: {}, directories: [], links: [], units: {}, ranBefore: [] }
 }
 
 /** @throws FILE_INVALID for what no `cw` has written. */

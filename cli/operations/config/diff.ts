@@ -46,7 +46,8 @@ export async function compareConfiguration(
       if (site !== current.site || (roles.length === 0 && !reports.has(address))) continue
       nodes.push(...nodeDifferences(name, reports.get(address), current))
     }
-    settings.push(...settingDifferences(deployment, current))
+    const text = current.files.get('shared_config')?.text ?? ''
+    settings.push(...settingDifferences(deployment, current.site, text))
   }
   return { nodes, settings }
 }
@@ -72,18 +73,20 @@ function nodeDifferences(
   return found
 }
 
-function settingDifferences(
+/** Secrets are left out: the deployment file only names where they are. */
+export function settingDifferences(
   deployment: Deployment,
-  current: SiteConfiguration,
+  site: string,
+  sharedConfig: string,
 ): readonly SettingDifference[] {
   const ofFile = parseConfigFile(sharedConfigOf(deployment, () => '')).values
-  const ofEtcd = parseConfigFile(current.files.get('shared_config')?.text ?? '').values
+  const ofEtcd = parseConfigFile(sharedConfig).values
   return [...new Set([...ofFile.keys(), ...ofEtcd.keys()])]
     .filter(name => findOption(name)?.secret !== true && ofFile.get(name) !== ofEtcd.get(name))
     .map(name => {
       const [etcd, file] = [ofEtcd.get(name), ofFile.get(name)]
       return {
-        site: current.site,
+        site,
         name,
         ...(etcd === undefined ? {} : { etcd }),
         ...(file === undefined ? {} : { file }),

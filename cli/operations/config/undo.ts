@@ -43,6 +43,7 @@ function byNumber(numbers: ReadonlyMap<string, number>): readonly (readonly stri
   return [...numbers].map(([site, number]) => [...put, String(number), '--site', site])
 }
 
-function word(text: string): string {
+/** One word of a command, as a person may copy it. */
+export function word(text: string): string {
   return PLAIN.test(text) ? text : quoted(text)
 }

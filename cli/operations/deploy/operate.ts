@@ -4,7 +4,7 @@ import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import { OPTIONS } from '../../../lib/config/options.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import type { ReleaseArtifact } from '../../fleet/actions/action.ts'
+import type { EtcdView, ReleaseArtifact } from '../../fleet/actions/action.ts'
 import type { Authority } from '../../fleet/certificates/authority.ts'
 import { carryOut, type Ended, type StepEvent } from '../../fleet/carry-out.ts'
 import type { FleetOptions } from '../../fleet/fleet.ts'
@@ -16,6 +16,7 @@ import type { Manifest } from '../../fleet/playbook/manifest.ts'
 import { loadPlaybook } from '../../fleet/playbook/playbook.ts'
 import { readSecrets } from '../deployment-file.ts'
 import { mirrorToEtcd, type EtcdMirror } from './mirror.ts'
+import { counted, driftFound, requireKnown, requireNoVoter, settingsLeftAlone } from './objections.ts'
 import { Session, type OpenedNodes } from './session.ts'
 
 /** Operations that are playbooks. */
@@ -84,7 +85,8 @@ export interface OperationReport {
 /** Observes and plans; changes nothing. */
 export async function previewOperation(request: OperationRequest): Promise<Preview> {
   await using session = await open(request)
-  const { planned } = await session.plan()
+  const { planned, etcd } = await session.plan()
+  tellSettings(request, etcd)
   return await previewOf(session, planned)
 }
 
@@ -103,6 +105,7 @@ export async function operate(request: OperationRequest): Promise<OperationRepor
     const { planned, observed, etcd, authority } = await session.plan()
     const preview = await previewOf(session, planned)
     const { plan, unreachable } = preview
+    tellSettings(request, etcd)
     if (plan.drift.length > 0) throw driftFound(plan, operation)
     if (plan.steps.length === 0) {
       if (resume !== undefined) closeJournal(request, id)
@@ -280,6 +283,10 @@ async function previewOf(session: Session, planned: Planned): Promise<Preview> {
   }
 }
 
+function tellSettings({ operation, deployment, onWarning }: OperationRequest, etcd: EtcdView): void {
+  if (operation === 'deploy') settingsLeftAlone(deployment, etcd).forEach(onWarning)
+}
+
 function nothingToDo(
   { release, operation }: OperationRequest,
   unreachable: readonly UnreachableNode[],
@@ -318,48 +325,10 @@ function closeJournal(request: OperationRequest, id: string): void {
   journal.append({ event: 'operation.ended', outcome: 'done' })
 }
 
-function driftFound({ drift }: Plan, operation: string): CwError {
-  const words = { edited: 'edited by hand', foreign: 'not written by cw' }
-  return new CwError('DRIFT_FOUND', `${counted(drift.length, 'file')} on nodes would be overwritten`, {
-    why: drift.map(({ node, path, kind }) => `${node}: ${path} is ${words[kind]}`).join('\n'),
-    changed: 'nothing',
-    remedies: [
-      'take what is right over into the deployment file',
-      `or replace them, with a copy kept beside each: cw ${operation} --overwrite-drift`,
-    ],
-  })
-}
-
-function requireKnown({ nodes }: Deployment, only: readonly string[] | undefined): void {
-  const unknown = only?.filter(name => !nodes.some(node => node.name === name)) ?? []
-  if (unknown.length === 0) return
-  throw new CwError('OPTION_INVALID', `the deployment has no node ${unknown.join(', ')}`, {
-    why: `it has ${nodes.map(node => node.name).join(', ')}`,
-    changed: 'nothing',
-  })
-}
-
-/** etcd goes with the deployment: a voter that is taken away alone would be counted for its quorum for ever. */
-function requireNoVoter(deployment: Deployment, only: readonly string[] | undefined): void {
-  if (only === undefined || deployment.nodes.every(node => only.includes(node.name))) return
-  const voters = etcdVoters(deployment).filter(node => only.includes(node.name))
-  if (voters.length === 0) return
-  const names = voters.map(node => node.name).join(', ')
-  throw new CwError('OPTION_INVALID', `etcd runs on ${names}, which cannot be destroyed alone`, {
-    why: 'the rest of the deployment would have a dead member in its etcd cluster',
-    changed: 'nothing',
-    remedies: ['destroy the whole deployment: cw destroy', 'or put a new host in its place: cw deploy'],
-  })
-}
-
 /** In the order of time, and readable: `20160704T120000-1a2b`. */
 function newId(now = new Date()): string {
   const time = now.toISOString().replaceAll(/[-:]|\.\d+Z$/g, '')
   return `${time}-${randomBytes(2).toString('hex')}`
-}
-
-function counted(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`
 }
 
 function listed(items: readonly string[]): string {

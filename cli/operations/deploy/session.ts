@@ -4,7 +4,6 @@ import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { configurationKey } from '../../../lib/etcd/layout.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { EtcdView, ReleaseArtifact } from '../../fleet/actions/action.ts'
-import { ETCD_DATA_MEMBER, MEMBERSHIP } from '../../fleet/actions/etcd-member.ts'
 import type { Authority } from '../../fleet/certificates/authority.ts'
 import { connectEtcd } from '../../fleet/etcd.ts'
 import { Fleet, forEach, type FleetOptions, type Unreachable } from '../../fleet/fleet.ts'
@@ -17,6 +16,7 @@ import { renderTemplate } from '../../fleet/playbook/template.ts'
 import { templateValues, type TemplateValues } from '../../fleet/playbook/values.ts'
 import type { NodeShell } from '../../fleet/ssh/shell.ts'
 import { AUTHORITY_PROBES, authorityOf } from './authority.ts'
+import { ETCD_PROBES, etcdViewOf } from './etcd-view.ts'
 
 /** The nodes as a test has them, in place of a fleet over SSH. */
 export interface OpenedNodes {
@@ -102,7 +102,7 @@ export class Session implements AsyncDisposable {
     const { deployment, playbook, release, overwriteDrift } = this.#options
     const seen = await this.#observe()
     requireOwn(deployment.name, seen)
-    const etcd = await this.#lookAtEtcd(seen)
+    const etcd = await etcdViewOf(seen, this.voters, deployment.sites, () => this.etcd())
     const authority = this.#authority(seen)
     const values = await this.#values(etcd, authority)
     const observed = seen.filter(({ node }) => this.meant.some(each => each.name === node.name))
@@ -173,30 +173,6 @@ export class Session implements AsyncDisposable {
     return seen
   }
 
-  async #lookAtEtcd(seen: readonly Observed[]): Promise<EtcdView> {
-    const voters = seen.filter(({ node }) => this.voters.some(voter => voter.name === node.name))
-    const withData = voters.filter(({ facts }) => facts.path(ETCD_DATA_MEMBER).is === 'directory')
-    const begun = voters.filter(({ facts }) => facts.content(MEMBERSHIP) !== undefined)
-    if (withData.length === 0) return { state: begun.length === 0 ? 'none' : 'founding' }
-    try {
-      const client = await this.etcd()
-      const keys = this.#options.deployment.sites.map(site => configurationKey(site, 'shared_config'))
-      const [members, ...found] = await Promise.all([client.members(), ...keys.map(key => client.get(key))])
-      const values = found.flatMap(each =>
-        each === undefined ? [] : [[each.key, each.value.toString('utf8')] as const],
-      )
-      return { state: 'healthy', members, values: new Map(values) }
-    } catch (error) {
-      if (!(error instanceof CwError)) throw error
-      // Where most founders have never run, it cannot have had a quorum yet; and where each knows its place, starting
-      // them is what helps.
-      if (withData.length * 2 <= this.voters.length || begun.length === this.voters.length) {
-        return { state: 'founding' }
-      }
-      return { state: 'down', why: error.detail.why ?? error.message }
-    }
-  }
-
   /** Who takes a deployment away needs nobody to vouch for it. */
   #authority(seen: readonly Observed[]): Authority | undefined {
     const { deployment, playbook } = this.#options
@@ -242,11 +218,6 @@ export class Session implements AsyncDisposable {
     })
   }
 }
-
-const ETCD_PROBES = [
-  { ask: 'path', subject: ETCD_DATA_MEMBER },
-  { ask: 'content', subject: MEMBERSHIP },
-] as const
 
 function overSsh({
   fleet,
