@@ -42,6 +42,8 @@ describe('one deployment that is broken off again and again', () => {
   test.for([
     ['base', 'account'],
     ['base', 'release'],
+    ['authority', 'key'],
+    ['certificates', 'client'],
     ['etcd', 'membership'],
     ['etcd', 'start'],
     ['configuration', 'shared'],
@@ -116,7 +118,7 @@ describe('one deployment that is broken off again and again', () => {
       .split('\n')
       .map(line => (JSON.parse(line) as { event: string }).event)
     expect(events.filter(event => event === 'operation.started')).toHaveLength(1)
-    expect(events.filter(event => event === 'operation.resumed')).toHaveLength(14)
+    expect(events.filter(event => event === 'operation.resumed')).toHaveLength(16)
     expect(events.filter(event => event === 'operation.ended')).toHaveLength(3)
   })
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deploymentOf, DOMAIN, etcdctl, makeRelease, Operator, told, untilTold } from './deployment.ts'
@@ -178,21 +178,44 @@ describe('six clean hosts and a spare', () => {
     expect(first.stderr).toContain('do the rest: cw resume')
   })
 
-  test('killed half-way, it is resumed from where it was', { timeout: 900_000 }, async () => {
-    const child = operator.startDeploy()
-    await untilTold(child, 'etcd/membership')
-    child.signal('SIGKILL')
-    await child.exited
+  test(
+    'from cw init, killed half-way and resumed, to calls through every node',
+    { timeout: 900_000 },
+    async () => {
+      rmSync(operator.file)
+      const addressOf = (name: string): string => lab.host(name).address
+      const init = await cw(
+        ...['init', '--name', 'lab', '--domain', DOMAIN, '--ssh-user', 'ops', '--identity-file', lab.sshKey],
+        ...ROLES.flatMap(role => [`--${role}`, addressOf(`${role}-1`)]),
+        ...['--spare', addressOf('spare')],
+      )
+      expect(init.code, told(init)).toBe(0)
+      const written = readFileSync(operator.file, 'utf8')
+      writeFileSync(
+        operator.file,
+        written.replace('  # jump:', `  known_hosts: ${lab.knownHosts}\n  # jump:`),
+      )
+      const check = await cw('check')
+      expect(check.code, told(check)).toBe(0)
 
-    const run = await cw('resume', '--yes')
-    expect(run.code, told(run)).toBe(0)
-    const again = await deploy('--yes')
-    expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
-    const folder = join(lab.home, '.local/state/clearwater/lab/operations')
-    expect(readFileSync(join(folder, `${(await lastOperation(cw)).id}.jsonl`), 'utf8')).toContain(
-      'operation.resumed',
-    )
-  })
+      const child = operator.startDeploy()
+      await untilTold(child, 'etcd/membership')
+      child.signal('SIGKILL')
+      await child.exited
+
+      const run = await cw('resume', '--yes')
+      expect(run.code, told(run)).toBe(0)
+      const verify = await cw('verify', '--json')
+      expect(verify.code, told(verify)).toBe(0)
+      for (const role of ROLES) expect(verify.stdout).toContain(`"${role}-1"`)
+      const again = await deploy('--yes')
+      expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+      const folder = join(lab.home, '.local/state/clearwater/lab/operations')
+      expect(readFileSync(join(folder, `${(await lastOperation(cw)).id}.jsonl`), 'utf8')).toContain(
+        'operation.resumed',
+      )
+    },
+  )
 })
 
 async function lastOperation(cw: (...args: string[]) => Promise<CwResult>): Promise<{ readonly id: string }> {
