@@ -54,6 +54,8 @@ export interface Written {
   readonly revision: number
 }
 
+const TAKEN_IN_WITHIN = seconds(30)
+
 /** etcd takes up to 1.5 MB a request; a value of this size leaves room for what travels with it. */
 export const MAX_VALUE_BYTES = 1_000_000
 
@@ -166,12 +168,15 @@ export class EtcdClient implements AsyncDisposable {
     return objectsIn(answer, 'members').map(decodeMember)
   }
 
-  /** Announces a member, which then has to be started; until it is, it counts as one that is down. */
+  /**
+   * Announces a member, which then has to be started; until it is, it counts as one that is down. Waits for the cluster
+   * to be well: it takes nobody in for some seconds after the last one came.
+   */
   async memberAdd(peerUrl: string): Promise<Member> {
     const answer = await this.#gateway.call(
       '/v3/cluster/member/add',
       { peerURLs: [peerUrl] },
-      { effect: 'once' },
+      { effect: 'once', deadline: TAKEN_IN_WITHIN },
     )
     return decodeMember(objectIn(answer, 'member'))
   }

@@ -44,7 +44,7 @@ const ROUND_PAUSE_MS = 150
 /** gRPC codes, as the gateway writes them into its JSON, with which another member may answer better. */
 const UNAVAILABLE = new Set([1, 4, 14])
 /** Said before a request is proposed to the cluster, so it had no effect. */
-const WITHOUT_EFFECT = /no leader|not capable|too many requests/
+const WITHOUT_EFFECT = /no leader|not capable|too many requests|unhealthy cluster/
 
 const HEADERS = { 'content-type': 'application/json' }
 /** A member that has lost sight of its leader says so at once rather than after its own long timeout. */

@@ -23,8 +23,10 @@ describe('three members of etcd', () => {
       const text = readFileSync(join(lab.host(name).root, 'etc/clearwater/shared_config'), 'utf8')
       return parseConfigFile(text).values.get(option)
     })
-  const inSync = (): Promise<unknown> =>
-    waitUntil(
+  /** What is set also stands in the deployment file, or they would not be in sync. */
+  const inSync = (max_session_expires: number): Promise<unknown> => {
+    operator.write(deploymentOf(lab, ROLES, { settings: { max_session_expires } }))
+    return waitUntil(
       'all to be in sync',
       async () => {
         const { stdout } = await operator.cw('status', '--json')
@@ -33,6 +35,7 @@ describe('three members of etcd', () => {
       },
       120_000,
     )
+  }
   beforeAll(async () => {
     lab = await Lab.start({ hosts: NAMES.map(name => ({ name })), layer: 'services' })
     operator = new Operator(lab, { release: await makeRelease(lab) })
@@ -59,7 +62,7 @@ describe('three members of etcd', () => {
     expect(await change.exited, told(change)).toMatchObject({ code: 0 })
     expect(onNodes('max_session_expires')).toEqual(['1200', '1200', '1200'])
     await start('homer-1')
-    await inSync()
+    await inSync(1200)
   })
 
   test('when it is the majority, that is told, and the change goes on once it is back', async () => {
@@ -78,7 +81,7 @@ describe('three members of etcd', () => {
     expect([7, 9], told(change)).toContain(code)
     expect(told(change)).toMatch(/error (ETCD_UNAVAILABLE|ROLLOUT_PENDING)/)
     await Promise.all([start('homer-1'), start('bono-1')])
-    await inSync()
+    await inSync(1500)
     expect(onNodes('max_session_expires')).toEqual(['1500', '1500', '1500'])
   })
 
@@ -106,7 +109,7 @@ describe('three members of etcd', () => {
     const members = await etcdctl(lab.host('core-1'), 'member list')
     expect(members.trim().split('\n')).toHaveLength(3)
     expect(members).not.toContain('unstarted')
-    await inSync()
+    await inSync(1500)
     expect(onNodes('max_session_expires')).toEqual(['1500', '1500', '1500'])
   })
 })

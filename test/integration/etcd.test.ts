@@ -380,6 +380,12 @@ describe('three etcd members', () => {
     await cluster.serves([3])
     expect(await etcd.members()).toHaveLength(4)
 
+    // It takes nobody in so soon after the last one.
+    const [late, latePort] = [cluster.client(), await freePort()]
+    const second = await late.memberAdd(`https://127.0.0.1:${latePort}`)
+    await late.memberRemove(second.id)
+    await late.close()
+
     await etcd.memberRemove(added.id)
     await etcd.memberRemove(added.id)
     expect(await etcd.members()).toHaveLength(3)
