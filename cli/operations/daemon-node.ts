@@ -52,6 +52,9 @@ export class NodeDaemon {
   readonly #first: NodeFiles
   #files: NodeFiles
   #daemon: RunningDaemon | undefined
+  #readings = 1
+  /** Why what was read last cannot be used. */
+  #problem: string | undefined
   #reloaded: Promise<void> = Promise.resolve()
 
   constructor(
@@ -84,7 +87,9 @@ export class NodeDaemon {
     this.#complain()
     const daemon = await runDaemon(this.#name, this.#place(this.#files), this.#log, () => ({
       restartNeededFor: this.#waiting(),
+      configurationReadings: this.#readings,
       configurationFaults: this.#files.complaints.length,
+      ...(this.#problem === undefined ? {} : { configurationProblem: this.#problem }),
     }))
     this.#daemon = daemon
     await this.#supervisor.ready('at work')
@@ -124,9 +129,12 @@ export class NodeDaemon {
       this.#log.info('the configuration was read again', { applied })
       const waiting = this.#waiting()
       if (waiting.length > 0) this.#log.warn('some changes wait for a restart', { options: waiting })
+      this.#problem = undefined
     } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error)
       this.#log.error('the configuration cannot be used; what was read before goes on to count', { error })
     }
+    this.#readings++
     await this.#supervisor.ready('at work')
   }
 

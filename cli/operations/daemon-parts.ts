@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { startBono } from '../../daemons/bono/bono.ts'
 import type { BonoOptions } from '../../daemons/bono/options.ts'
 import type { SipParts } from '../../daemons/all-in-one/status.ts'
+import { readingByHttp } from '../../daemons/config-manager/daemon-reading.ts'
 import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
 import { startEllis } from '../../daemons/ellis/ellis.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
@@ -323,7 +324,10 @@ async function configManager(base: Base): Promise<Part> {
       bind: place.bind,
       port: place.ports.configManager,
     },
-    { clock, log, etcd: openEtcd(base, node), units: new SystemdUnits() },
+    {
+      ...{ clock, log, etcd: openEtcd(base, node), units: new SystemdUnits() },
+      ask: readingByHttp(monitoringOrigins(place)),
+    },
   )
   return httpPart('config-manager', base, running)
 }
@@ -331,11 +335,9 @@ async function configManager(base: Base): Promise<Part> {
 async function queueManager(base: Base): Promise<Part> {
   const { place, clock, log } = base
   const node = nodeOf(base)
-  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf } = place.ports
-  const ports = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, memento: callLists, ellis, ralf }
-  const health = Object.entries(ports).map(([daemon, port]) => [
+  const health = Object.entries(monitoringOrigins(place)).map(([daemon, origin]) => [
     daemon,
-    `http://${uriHost(place.address)}:${port}/health`,
+    `${origin}/health`,
   ])
   const running = await startQueueManager(
     { site: node.site, queueId: node.queueId, bind: place.bind, port: place.ports.queueManager },
@@ -348,6 +350,15 @@ async function queueManager(base: Base): Promise<Part> {
     },
   )
   return httpPart('queue-manager', base, running)
+}
+
+/** Where each daemon of this node tells how it is. */
+function monitoringOrigins({ address, ports }: Place): Readonly<Record<string, string>> {
+  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf } = ports
+  const all = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, memento: callLists, ellis, ralf }
+  return Object.fromEntries(
+    Object.entries(all).map(([daemon, port]) => [daemon, `http://${uriHost(address)}:${port}`]),
+  )
 }
 
 /** @throws CwError OPTION_INVALID without a node's files, FILE_INVALID without etcd in them */

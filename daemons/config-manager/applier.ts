@@ -6,18 +6,26 @@ import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { configurationKey, restartQueueKey, SHARED_FILES } from '../../lib/etcd/layout.ts'
 import type { NodeReport } from '../../lib/etcd/node-report.ts'
 import { enqueue, updateRestartQueue } from '../../lib/etcd/restart-queue.ts'
+import { seconds, type Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Units } from '../../lib/kit/units.ts'
+import { faultOfReading, type AskReading } from './daemon-reading.ts'
 import { KeptFile, type Target } from './kept-file.ts'
 
 export interface ApplierParts {
   readonly etcd: Pick<EtcdClient, 'get' | 'put'>
   readonly units: Pick<Units, 'installed' | 'reload'>
+  /** Asks a daemon what it made of its files. */
+  readonly ask: AskReading
+  readonly clock: Clock
   readonly log: Log
   readonly site: string
   /** The node in the queue of restarts. */
   readonly queueId: string
 }
+
+/** As long as a daemon has to read its files, on a machine with much to do. */
+const REREAD_WITHIN = seconds(10)
 
 /** Brings this node to what etcd says: files first, then the daemons that have to know. */
 export class Applier {
@@ -78,7 +86,7 @@ export class Applier {
 
   /** @returns what did not work; it keeps nothing from being done */
   async #tellDaemons(changes: readonly SharedChange[]): Promise<readonly string[]> {
-    const { units, etcd, site, queueId, log } = this.#parts
+    const { units, etcd, site, queueId, log, ask, clock } = this.#parts
     const effects = effectsOf(changes)
     const restart = this.#daemons.filter(daemon => effects.restart.has(daemon))
     if (restart.length > 0) {
@@ -87,7 +95,12 @@ export class Applier {
     const faults: string[] = []
     for (const daemon of this.#daemons.filter(each => effects.reload.has(each))) {
       try {
+        const before = await ask(daemon).catch(() => undefined)
         await units.reload(daemon)
+        const fault = await faultOfReading(daemon, before, { ask, clock, within: REREAD_WITHIN })
+        if (fault === undefined) continue
+        log.error('a daemon does not use what has changed', { daemon, fault })
+        faults.push(fault)
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         log.error('a daemon could not be reloaded', { daemon, message })

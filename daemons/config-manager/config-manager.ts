@@ -10,6 +10,7 @@ import { seconds, type Clock, type Duration, type Timer } from '../../lib/kit/cl
 import type { Log } from '../../lib/kit/log.ts'
 import type { Units } from '../../lib/kit/units.ts'
 import { Applier } from './applier.ts'
+import type { AskReading } from './daemon-reading.ts'
 import type { Target } from './kept-file.ts'
 import { Reporter } from './reporter.ts'
 
@@ -38,6 +39,8 @@ export interface ConfigManagerParts {
   /** Closed by the caller. */
   readonly etcd: EtcdClient
   readonly units: Units
+  /** Asks a daemon of this node what it made of its files. */
+  readonly ask: AskReading
 }
 
 /**

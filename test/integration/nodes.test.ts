@@ -81,8 +81,22 @@ describe('daemons on nodes of their own, told by files', () => {
     await waitUntil('the log to tell', () =>
       logOf('bono').some(entry => String(entry.msg).includes('what was read before goes on to count')),
     )
+    const status = async (): Promise<unknown> =>
+      (await fetch(`http://${nodes.address('bono')}:${nodes.port('bonoHttp')}/status`)).json()
+    await waitUntil('bono to say so', async () => {
+      const { configurationReadings } = (await status()) as { configurationReadings: number }
+      return configurationReadings === 2
+    })
+    expect(await status()).toMatchObject({
+      configurationProblem: expect.stringContaining('home_domain') as string,
+    })
 
     writeFileSync(file, good)
+    nodes.child('bono').signal('SIGHUP')
+    await waitUntil(
+      'it to be well again',
+      async () => !('configurationProblem' in ((await status()) as object)),
+    )
     await using caller = await registeredPhone(nodes, '6505550004')
     await using callee = await registeredPhone(nodes, '6505550005')
     await callAndHangUp(caller, callee)

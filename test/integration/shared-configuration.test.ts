@@ -10,6 +10,7 @@ import {
   updateRestartQueue,
   type RestartQueue,
 } from '../../lib/etcd/restart-queue.ts'
+import type { NodeReport } from '../../lib/etcd/node-report.ts'
 import { seconds } from '../../lib/kit/clock.ts'
 import { EtcdCluster } from '../support/etcd.ts'
 import { FollowingNode, SITE } from '../support/following-node.ts'
@@ -113,6 +114,29 @@ describe('the shared configuration on the nodes of a site', () => {
     )
     await node.reports('the refusal', ({ files }) => files['fallback_ifcs.xml']?.refused?.revision === bad)
     expect(node.file('fallback_ifcs.xml')).toBe(good)
+  })
+
+  test('a node says that it has a file once its daemons can use it, and what kept one from it', async () => {
+    const node = add('10.0.0.1', 'sprout')
+    await node.startConfig()
+    const faultsAfter = async (text: string): Promise<readonly string[]> => {
+      const revision = await put('bgcf.json', text)
+      const isThere = ({ files }: NodeReport): boolean => files['bgcf.json']?.revision === revision
+      return (await node.reports('the routes', isThere)).faults
+    }
+    node.units.unusable.set('sprout', 'there is no home_domain')
+    expect(await faultsAfter(ROUTES)).toEqual([
+      'sprout cannot use its configuration: there is no home_domain',
+    ])
+
+    node.units.unusable.clear()
+    node.units.deaf.add('sprout')
+    expect(await faultsAfter('{ "routes": [] }')).toEqual([
+      'sprout has not read its configuration again within 10 s',
+    ])
+
+    node.units.deaf.clear()
+    expect(await faultsAfter(ROUTES)).toEqual([])
   })
 
   test('what needs a restart restarts one node at a time, and only those whom it concerns', async () => {

@@ -52,7 +52,7 @@ export class FollowingNode {
         port: 0,
         checkEvery: millis(100),
       },
-      { clock, log: noLog, etcd: this.#etcd, units: this.units },
+      { clock, log: noLog, etcd: this.#etcd, units: this.units, ask: this.units.ask },
     )
   }
 
