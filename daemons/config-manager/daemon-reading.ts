@@ -26,7 +26,7 @@ export function readingByHttp(origins: Readonly<Partial<Record<string, string>>>
     const client = new HttpClient({ origin, timeout: seconds(3), connectTimeout: seconds(2), connections: 1 })
     try {
       const result = await client.request({ method: 'GET', path: '/status' })
-      return result.kind === 'answer' && result.status === 200 ? readingOf(result.body.toString()) : undefined
+      return result.kind === 'answer' && result.status === 200 ? readingOf(result.body) : undefined
     } finally {
       await client.close()
     }

@@ -269,7 +269,10 @@ const UNREACHABLE = new Set([
 
 function isUnreachable(error: unknown): boolean {
   const inner: unknown = error instanceof AggregateError ? error.errors[0] : error
-  return inner instanceof Error && 'code' in inner && UNREACHABLE.has(String(inner.code))
+  if (!(inner instanceof Error)) return false
+  // Such as the end of a tunnel behind which nobody listens: no request is sent before TLS stands.
+  if (inner.message.includes('before secure TLS connection')) return true
+  return 'code' in inner && UNREACHABLE.has(String(inner.code))
 }
 
 function reasonOf(text: string): string {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Authority } from '../../cli/fleet/certificates/authority.ts'
@@ -267,6 +267,17 @@ describe('one etcd member', () => {
     impostor.close()
     expect(heard).toEqual([])
     expect(await etcd.get('/told')).toBeUndefined()
+  })
+
+  test('that a member closes connections at once is no doubt about what was done', async () => {
+    const closing = createServer(socket => socket.destroy())
+    await once(closing.listen(0, '127.0.0.1'), 'listening')
+    const { port } = closing.address() as AddressInfo
+    const origins = [`https://127.0.0.1:${port}`, ...cluster.origins]
+    const client = cluster.client({ origins })
+    expect(await client.put('/closing', 'x', { ifRevision: 0 })).toMatchObject({ done: true })
+    await client.close()
+    closing.close()
   })
 
   test('is reached with the credentials that are there now', async () => {

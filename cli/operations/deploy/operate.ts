@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
-import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import { OPTIONS } from '../../../lib/config/options.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
