@@ -106,7 +106,7 @@ describe('a node’s place', () => {
       scscfUri: 'sip:scscf.core.ims.test:5064;transport=TCP',
       upstream: { host: 'icscf.core.ims.test', port: undefined },
       homestead: 'http://hs.ims.test:8890',
-      node: { site: 'site1', etcd: ['http://192.0.2.1:4000', 'http://192.0.2.2:4000'] },
+      node: { site: 'site1', etcd: ['https://192.0.2.1:4000', 'https://192.0.2.2:4000'] },
     })
   })
 
