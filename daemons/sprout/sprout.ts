@@ -13,6 +13,7 @@ import type { ChallengeStore } from '../../lib/store/challenge-store.ts'
 import type { RegistrationStore } from '../../lib/store/registration-store.ts'
 import type { TimerService } from '../../lib/timers/timer-service.ts'
 import type { ApplicationServer } from './as/invocation.ts'
+import { cdiv } from './cdiv/cdiv.ts'
 import { Core, isCscf, serverHosts, type FunctionName } from './core.ts'
 import { functionsOf } from './dispatch.ts'
 import { enumOf } from './enum.ts'
@@ -108,6 +109,7 @@ function serversOf(
 ): ReadonlyMap<ServerName, ApplicationServer> {
   const make: Readonly<Record<ServerName, () => ApplicationServer>> = {
     mmtel: () => mmtel,
+    cdiv: () => cdiv,
     gemini: () => gemini,
     memento: () => {
       if (recorder === undefined) throw new CwError('BUG', 'Memento is switched on without a recorder')

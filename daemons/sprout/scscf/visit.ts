@@ -1,13 +1,7 @@
 import type { Clock, Duration, Timer } from '../../../lib/kit/clock.ts'
-import type {
-  ClientExchange,
-  HopLimits,
-  NextHop,
-  NoAnswer,
-  ResponseListener,
-  Sender,
-} from '../../../lib/sip/exchange.ts'
-import type { SipRequest, SipResponse } from '../../../lib/sip/message.ts'
+import { Attempt } from '../../../lib/sip/attempt.ts'
+import type { ClientExchange, NoAnswer, Sender } from '../../../lib/sip/exchange.ts'
+import type { SipResponse } from '../../../lib/sip/message.ts'
 
 export interface VisitOptions {
   readonly sender: Sender
@@ -23,18 +17,15 @@ export interface VisitOptions {
 /**
  * One request at one application server, watched for a sign of life: what it is forwarded with.
  *
- * Any response, and the request itself when it comes back, stop the watch. If it runs out the server is given up: the
- * request is cancelled, and ends here as one that was not answered.
+ * Any response, and the request itself when it comes back, stop the watch. If it runs out the server is given up.
  */
-export class Visit implements Sender, ResponseListener {
+export class Visit extends Attempt {
   readonly #options: VisitOptions
-  #listener: ResponseListener | undefined
-  #client: ClientExchange | undefined
   #watch: Timer | undefined
   #responsive = false
-  #givenUp = false
 
   constructor(options: VisitOptions) {
+    super(options.sender, { lateAnswer: options.onLateAnswer, ended: options.onEnd })
     this.#options = options
   }
 
@@ -43,63 +34,26 @@ export class Visit implements Sender, ResponseListener {
     return this.#responsive
   }
 
-  get givenUp(): boolean {
-    return this.#givenUp
-  }
-
   /** The request has come back. */
   returned(): void {
     this.#watch?.cancel()
     this.#responsive = true
   }
 
-  // Sender
-
-  send(
-    request: SipRequest,
-    hop: NextHop,
-    as: string,
-    limits: HopLimits | undefined,
-    listener: ResponseListener,
-  ): void {
-    this.#listener = listener
-    this.#options.sender.send(request, hop, as, limits, this)
-  }
-
-  sendAck(ack: SipRequest, hop: NextHop, as: string, limits: HopLimits): void {
-    this.#options.sender.sendAck(ack, hop, as, limits)
-  }
-
-  // ResponseListener
-
-  begun(client: ClientExchange): void {
-    this.#client = client
+  override begun(client: ClientExchange): void {
     const { clock, patience } = this.#options
-    if (patience > 0) this.#watch = clock.after(patience, () => this.#giveUp())
-    this.#listener?.begun(client)
+    if (patience > 0) this.#watch = clock.after(patience, () => this.giveUp())
+    super.begun(client)
   }
 
-  response(response: SipResponse): void {
+  override response(response: SipResponse): void {
     this.#watch?.cancel()
-    const { status } = response
-    if (status >= 200) this.#options.onEnd()
-    if (this.#givenUp) {
-      if (status >= 200 && status < 300) this.#options.onLateAnswer(response)
-      return
-    }
-    if (status > 100 && status < 200) this.#responsive = true
-    this.#listener?.response(response)
+    if (!this.givenUp && response.status > 100 && response.status < 200) this.#responsive = true
+    super.response(response)
   }
 
-  noAnswer(why: NoAnswer): void {
+  override noAnswer(why: NoAnswer): void {
     this.#watch?.cancel()
-    this.#options.onEnd()
-    if (!this.#givenUp) this.#listener?.noAnswer(why)
-  }
-
-  #giveUp(): void {
-    this.#givenUp = true
-    this.#client?.cancel(['SIP;cause=408;text="Request Timeout"'])
-    this.#listener?.noAnswer('timeout')
+    super.noAnswer(why)
   }
 }
