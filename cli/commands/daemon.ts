@@ -47,7 +47,7 @@ share --domain, --sprout-hostname and --port-offset.`
     config: Flags.directory({
       summary: `The folder of a node's configuration files. Data are then in ${NODE_DATA_DIR}.`,
       helpValue: 'DIR',
-      exclusive: ['domain', 'bind', 'advertise', 'sprout-hostname', 'upstream', 'homestead'],
+      exclusive: ['domain', 'bind', 'advertise', 'sprout-hostname', 'upstream', 'homestead', 'homer'],
     }),
     'sprout-hostname': Flags.string({
       summary: "Base of the names of sprout's functions, scscf.NAME. Default: sprout. and the domain.",
@@ -61,6 +61,10 @@ share --domain, --sprout-hostname and --port-offset.`
     homestead: Flags.string({
       summary:
         'For sprout and memento: where homestead is. Default: port 8888, plus the offset, on this machine.',
+      helpValue: 'URL',
+    }),
+    homer: Flags.string({
+      summary: 'For sprout: where homer is. Default: port 7888, plus the offset, on this machine.',
       helpValue: 'URL',
     }),
   }
@@ -98,7 +102,8 @@ share --domain, --sprout-hostname and --port-offset.`
       logLevel: flags['log-level'],
       sproutHostname: flags['sprout-hostname'] ?? sproutHostnameOf(domain),
       upstream: upstreamOf(flags.upstream ?? `${LOOPBACK}:${ports.icscf}`),
-      homestead: originOf(flags.homestead ?? `http://${LOOPBACK}:${ports.homestead}`),
+      homestead: originOf('--homestead', flags.homestead ?? `http://${LOOPBACK}:${ports.homestead}`),
+      homer: originOf('--homer', flags.homer ?? `http://${LOOPBACK}:${ports.homer}`),
     })
     return this.#runUntil(stop.received, name, daemon)
   }
@@ -126,10 +131,10 @@ function upstreamOf(text: string): { readonly host: string; readonly port: numbe
   throw invalid('--upstream', text, '127.0.0.1:5052')
 }
 
-function originOf(text: string): string {
+function originOf(option: string, text: string): string {
   const url = URL.parse(text)
   if (url?.protocol === 'http:' && url.pathname === '/') return url.origin
-  throw invalid('--homestead', text, 'http://127.0.0.1:8888')
+  throw invalid(option, text, 'http://127.0.0.1:8888')
 }
 
 function invalid(option: string, text: string, example: string): CwError {

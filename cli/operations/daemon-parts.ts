@@ -19,8 +19,10 @@ import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
 import { readCredentials, type EtcdCredentials } from '../../lib/etcd/credentials.ts'
 import type { Metric } from '../../lib/http/monitoring.ts'
+import type { HttpServers } from '../../lib/http/client.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
+import { HttpServiceDocuments } from '../../lib/ims/service-documents.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
@@ -135,6 +137,12 @@ async function sprout(base: Base): Promise<Part> {
   const environment = await base.openStores()
   const protection = protectionOf(base)
   const homestead = openHomestead(base, protection.admission)
+  const documents = new HttpServiceDocuments({
+    origin: place.homer,
+    log,
+    servers: httpServers(base, protection.admission),
+  })
+  opened.defer(() => documents.close())
   const timers = new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
   const options: Changing<SproutOptions> = {
@@ -158,6 +166,7 @@ async function sprout(base: Base): Promise<Part> {
     resolver: place.resolver,
     protection,
     homestead,
+    documents,
     timers,
     net: new LocalNet(),
     registrations: new EmbeddedRegistrationStore(environment, clock),
@@ -198,17 +207,20 @@ function serverPorts({ servers }: Place): Readonly<Record<string, number>> {
 }
 
 /** The subscriber server of the deployment. What it refuses for its load is taken for this daemon's own. */
-function openHomestead({ place, clock, opened }: Base, admission: Admission): HttpHomestead {
-  const homestead = new HttpHomestead({
-    origin: place.homestead,
-    servers: {
-      lookup: place.lookup,
-      graylist: new Graylist({ clock, blackFor: place.limits.httpBlacklist }),
-      onOverload: () => admission.penalise(),
-    },
-  })
+function openHomestead(base: Base, admission: Admission): HttpHomestead {
+  const { place, opened } = base
+  const homestead = new HttpHomestead({ origin: place.homestead, servers: httpServers(base, admission) })
   opened.defer(() => homestead.close())
   return homestead
+}
+
+/** What is known of HTTP servers in a cluster. */
+function httpServers({ place, clock }: Base, admission: Admission): HttpServers {
+  return {
+    lookup: place.lookup,
+    graylist: new Graylist({ clock, blackFor: place.limits.httpBlacklist }),
+    onOverload: () => admission.penalise(),
+  }
 }
 
 /** Against more requests than can be answered, and peers that do not answer. */

@@ -44,6 +44,8 @@ export interface Place {
   readonly upstream: { readonly host: string; readonly port: number | undefined }
   /** `http://host:port`. */
   readonly homestead: string
+  /** `http://host:port`. */
+  readonly homer: string
   readonly trustedPeers: readonly string[]
   readonly resolver: Resolver
   /** Where the hosts of HTTP servers are. */
@@ -88,11 +90,13 @@ export interface DaemonFlags {
   readonly upstream: { readonly host: string; readonly port: number }
   /** `http://host:port`, for sprout and memento. */
   readonly homestead: string
+  /** `http://host:port`, for sprout. */
+  readonly homer: string
 }
 
 /** @throws CwError OPTION_INVALID */
 export function placeOfFlags(flags: DaemonFlags): Place {
-  const { dataDir, domain, bind, sproutHostname, upstream, homestead } = flags
+  const { dataDir, domain, bind, sproutHostname, upstream, homestead, homer } = flags
   requireAddress('--bind', bind)
   const address = flags.advertise ?? ownAddress(bind)
   requireAddress('--advertise', address)
@@ -110,6 +114,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     servers: allServers(ports),
     upstream,
     homestead,
+    homer,
     trustedPeers: [],
     resolver: withSproutAt(upstream.host, sproutHostname, ports, new SipResolver({ family, dns })),
     lookup: addressLookup(dns, family),
@@ -187,6 +192,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
       port: upstreamPort === 0 ? undefined : upstreamPort,
     },
     homestead: originOf(values.get('hs_hostname') ?? `hs.${domain}`, usual.homestead),
+    homer: originOf(values.get('xdms_hostname') ?? `homer.${domain}`, usual.homer),
     trustedPeers: listOf(values.get('trusted_peers')),
     lookup: addressLookup(dns, family),
     limits: limitsOf(values),

@@ -30,6 +30,7 @@ describe('daemons that run apart', () => {
         sproutHostname: 'sprout.ims.test',
         upstream: { host: '127.0.0.1', port: 5052 + portOffset },
         homestead: `http://127.0.0.1:${8888 + portOffset}`,
+        homer: `http://127.0.0.1:${7888 + portOffset}`,
       })
       opened.defer(() => daemon.close())
     }

@@ -238,6 +238,7 @@ async function openSip(
       timers,
       recorder,
       gruuSecret,
+      documents: new EmbeddedDocumentStore(environment),
     },
   )
   opened.defer(() => sprout.close(base.drainedBy()))

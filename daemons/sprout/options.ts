@@ -66,6 +66,8 @@ export interface SproutOptions {
   readonly applyFallbackIfcs: boolean
   /** The S-CSCFs of `s-cscf.json`; none: our own. */
   readonly scscfs: readonly ScscfEntry[]
+  /** `home_country_code`: calls to numbers of this country are not international. */
+  readonly homeCountryCode: string
   /** The routes of `bgcf.json`. */
   readonly bgcfRoutes: readonly BgcfRoute[]
 }

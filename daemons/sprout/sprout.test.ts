@@ -24,6 +24,7 @@ beforeAll(async () => {
       challenges,
       gruuSecret: 'secret',
       timers: new InProcessTimers({ clock, log: noLog }),
+      documents: { get: async () => undefined },
     },
   )
 })

@@ -3,6 +3,7 @@ import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { HttpServer } from '../../lib/http/server.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
+import type { ServiceDocuments } from '../../lib/ims/service-documents.ts'
 import type { LocalNet } from '../../lib/sip/local-net.ts'
 import { SipNode, type NodeProtection } from '../../lib/sip/node.ts'
 import type { Resolver } from '../../lib/sip/resolver.ts'
@@ -20,7 +21,7 @@ import { enumOf } from './enum.ts'
 import { gemini } from './gemini/gemini.ts'
 import { memento } from './memento/memento.ts'
 import type { Recorder } from './memento/recorder.ts'
-import { mmtel } from './mmtel/mmtel.ts'
+import { openMmtel } from './mmtel/mmtel.ts'
 import type { ServerName, SproutOptions } from './options.ts'
 import { addRegistrationRoutes } from './registrations-api.ts'
 import { watchUnanswered } from './scscf/authentication.ts'
@@ -40,6 +41,8 @@ export interface SproutSurroundings {
   readonly recorder?: Recorder
   /** What temporary GRUUs are enciphered with: the same for all sprouts, and after a restart. */
   readonly gruuSecret: string
+  /** What users have set up for calls. */
+  readonly documents: ServiceDocuments
 }
 
 export interface RunningSprout {
@@ -105,10 +108,10 @@ export async function startSprout(
 /** What is behind the name of each built-in server that is switched on. */
 function serversOf(
   { servers }: SproutOptions,
-  { recorder }: SproutSurroundings,
+  { recorder, documents }: SproutSurroundings,
 ): ReadonlyMap<ServerName, ApplicationServer> {
   const make: Readonly<Record<ServerName, () => ApplicationServer>> = {
-    mmtel: () => mmtel,
+    mmtel: () => openMmtel(documents),
     cdiv: () => cdiv,
     gemini: () => gemini,
     memento: () => {

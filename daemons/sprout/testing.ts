@@ -47,6 +47,7 @@ export const OPTIONS: SproutOptions = {
   criteriaSets: { shared: new Map(), fallback: [] },
   applyFallbackIfcs: false,
   scscfs: [],
+  homeCountryCode: '1',
   bgcfRoutes: [],
 }
 

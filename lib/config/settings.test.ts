@@ -23,6 +23,7 @@ test('without a word from the operator every setting has its default', () => {
     overrideNpdi: false,
     defaultTelUriTranslation: true,
     applyFallbackIfcs: false,
+    homeCountryCode: '1',
   })
 })
 

@@ -24,6 +24,7 @@ export interface Settings {
   readonly overrideNpdi: boolean
   readonly defaultTelUriTranslation: boolean
   readonly applyFallbackIfcs: boolean
+  readonly homeCountryCode: string
 }
 
 /** The option behind each setting. */
@@ -43,6 +44,7 @@ export const SETTING_OPTIONS = {
   overrideNpdi: 'override_npdi',
   defaultTelUriTranslation: 'default_tel_uri_translation',
   applyFallbackIfcs: 'apply_fallback_ifcs',
+  homeCountryCode: 'home_country_code',
 } as const satisfies Record<keyof Settings, string>
 
 /**
@@ -76,6 +78,7 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
     overrideNpdi: isSet(SETTING_OPTIONS.overrideNpdi),
     defaultTelUriTranslation: isSet(SETTING_OPTIONS.defaultTelUriTranslation),
     applyFallbackIfcs: isSet(SETTING_OPTIONS.applyFallbackIfcs),
+    homeCountryCode: text(SETTING_OPTIONS.homeCountryCode),
   }
 }
 

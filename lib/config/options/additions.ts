@@ -33,4 +33,13 @@ export const ADDED_OPTIONS = declare({ scope: 'shared', section: 'Not in the man
     doc: 'Requests for which none of a subscriber’s filter criteria matches are tried with fallback_ifcs.xml.',
     usedBy: ['sprout'],
   },
+  {
+    name: 'home_country_code',
+    type: 'integer',
+    min: 1,
+    max: 999,
+    default: '1',
+    doc: 'Country code whose numbers barring of international calls lets pass.',
+    usedBy: ['sprout'],
+  },
 ])
