@@ -84,7 +84,7 @@ describe('a user who', () => {
     expect(callee.received.some(message => message.startLine.startsWith('INVITE'))).toBe(false)
   })
 
-  test('bars calls gets none, or none of whom he names', async () => {
+  test('bars calls gets none, or none of whom he names, or who does not say who he is', async () => {
     await using caller = await phoneWith()
     await using barred = await phoneWith(barring('incoming'))
     expect(await statusOfCall(caller, barred.aor)).toBe(603)
@@ -94,6 +94,12 @@ describe('a user who', () => {
     expect(await statusOfCall(caller, choosy.aor)).toBe(603)
     await using other = await phoneWith()
     await callAndHangUp(other, choosy)
+
+    await using curious = await phoneWith(barring('incoming', '<anonymous/>'))
+    const sent = caller.invite(curious.aor, { headers: [['Privacy', 'id']] })
+    const answer = await caller.response(sent)
+    caller.ack(sent, answer)
+    expect(statusOf(answer)).toBe(433)
   })
 
   test('changes his mind is heard from the next call on', async () => {

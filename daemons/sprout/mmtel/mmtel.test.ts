@@ -129,8 +129,8 @@ describe('barring', () => {
   })
 
   test.each([
-    ['Privacy: id', '<anonymous/>', 603],
-    ['From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=1', '<anonymous/>', 603],
+    ['Privacy: id', '<anonymous/>', 433],
+    ['From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=1', '<anonymous/>', 433],
     ['Privacy: none', '<anonymous/>', 200],
     [
       'P-Asserted-Identity: <sip:Eve@EXAMPLE.net>',

@@ -9,7 +9,9 @@ import { restoreFrom, withPrivacyApplied } from './privacy.ts'
 import { withRestriction } from './restriction.ts'
 
 const BARRED = 603
-/** What the callee's privacy cannot be had with. */
+/** For who is barred because he does not say who he is (RFC 5079, TS 24.611 §4.5.2.6.1). */
+const ANONYMITY_DISALLOWED = 433
+/** For a caller whose privacy cannot be had. */
 const NO_PRIVACY = 503
 
 /**
@@ -42,7 +44,8 @@ async function servicesOf(
 
 function originating(invocation: Invocation, services: Simservs): Promise<void> | void {
   const { request } = invocation
-  if (isBarred(services.outgoingBarring, situationOf(invocation, 'out'))) return invocation.answer(BARRED)
+  const refusal = refusalOf(services.outgoingBarring, situationOf(invocation, 'out'))
+  if (refusal !== undefined) return invocation.answer(refusal)
   const { restriction } = services
   return invocation.pass(restriction === undefined ? request : withRestriction(request, restriction))
 }
@@ -60,15 +63,19 @@ function terminating(invocation: Invocation, services: Simservs | undefined): Pr
   const { incomingBarring } = services ?? NO_SERVICES
   return serveCallee(invocation, outgoing, {
     plan: planOf(services, invocation),
-    refusal: () => (isBarred(incomingBarring, situationOf(invocation, 'in')) ? BARRED : undefined),
+    refusal: () => refusalOf(incomingBarring, situationOf(invocation, 'in')),
     ...(outgoing === request ? {} : { onResponse: restoreFrom(request) }),
   })
 }
 
-/** Of the rules that hold one must allow it (TS 24.611 §4.9.1.2). */
-function isBarred(rules: readonly BarringRule[], situation: Situation): boolean {
+/** Of the rules that hold one must allow it (TS 24.611 §4.9.1.2); else this is the answer. */
+function refusalOf(rules: readonly BarringRule[], situation: Situation): number | undefined {
   const holding = rules.filter(rule => holds(rule, situation))
-  return holding.length > 0 && !holding.some(({ allow }) => allow)
+  if (holding.length === 0 || holding.some(({ allow }) => allow)) return undefined
+  const isForAnonymity = holding.every(({ conditions }) =>
+    conditions.some(({ kind }) => kind === 'anonymous'),
+  )
+  return isForAnonymity ? ANONYMITY_DISALLOWED : BARRED
 }
 
 /** The first rule that holds counts. What a call has met must be among its conditions, or it would hold at once. */
