@@ -31,6 +31,8 @@ import UserDelete from './commands/user/delete.ts'
 import UserDeregister from './commands/user/deregister.ts'
 import UserImport from './commands/user/import.ts'
 import UserList from './commands/user/list.ts'
+import UserServicesSet from './commands/user/services/set.ts'
+import UserServicesShow from './commands/user/services/show.ts'
 import UserShow from './commands/user/show.ts'
 import UserUpdate from './commands/user/update.ts'
 import Verify from './commands/verify.ts'
@@ -69,6 +71,8 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'user:deregister': UserDeregister,
   'user:import': UserImport,
   'user:list': UserList,
+  'user:services:set': UserServicesSet,
+  'user:services:show': UserServicesShow,
   'user:show': UserShow,
   'user:update': UserUpdate,
   verify: Verify,

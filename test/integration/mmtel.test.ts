@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callAndHangUp, registeredPhone } from '../support/calls.ts'
 import { Child } from '../support/child.ts'
-import { Core, DOMAIN, PROJECT } from '../support/core.ts'
+import { Core, cw, DOMAIN, PROJECT } from '../support/core.ts'
 import { filterCriterion } from '../support/filter-criteria.ts'
 import type { Phone } from '../support/phone.ts'
 import { freePortOffset } from '../support/ports.ts'
@@ -26,7 +26,7 @@ afterAll(() => core[Symbol.asyncDispose]())
 
 /** A new subscriber whose calls go by an MMTel server, with these services. */
 async function newUser(services?: string, server = MMTEL): Promise<string> {
-  const user = `user${++users}`
+  const user = `${6505550000 + ++users}`
   await provision(core.port('provisioning'), subscriber(user))
   await provisionCriteria(core.port('provisioning'), subscriber(user), filterCriterion(server))
   if (services !== undefined) await storeServices(core.port('homer'), user, simservs(services))
@@ -109,6 +109,17 @@ describe('a user who', () => {
     expect(await statusOfCall(caller, callee.aor)).toBe(603)
     await storeServices(core.port('homer'), user, simservs(''))
     await callAndHangUp(caller, callee)
+  })
+
+  test('is helped by an operator: cw user services set counts from the next call on', async () => {
+    const user = await newUser()
+    await using callee = await registeredPhone(core, user)
+    await using caller = await phoneWith()
+    await callAndHangUp(caller, callee)
+    const where = ['--port-offset', `${core.portOffset}`]
+    const set = await cw('user', 'services', 'set', user, DOMAIN, '--bar-incoming', 'all', ...where)
+    expect(set.code, set.stderr).toBe(0)
+    expect(await statusOfCall(caller, callee.aor)).toBe(603)
   })
 
   test('has set up everything the default document has talks as anybody else', async () => {

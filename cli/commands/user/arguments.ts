@@ -78,11 +78,30 @@ export function sproutOf(flags: {
   return addressOf('--sprout', flags.sprout, 'sproutHttp', flags['port-offset'])
 }
 
+/** Where homer is. */
+export const homerFlags = {
+  homer: Flags.string({
+    summary: 'Address and port of homer.',
+    description: 'Default: port 7888, plus --port-offset, on this machine.',
+    helpValue: 'HOST:PORT',
+    env: 'CLEARWATER_HOMER',
+  }),
+  'port-offset': portOffsetFlag,
+}
+
+/** @throws CwError OPTION_INVALID */
+export function homerOf(flags: {
+  readonly homer?: string | undefined
+  readonly 'port-offset': number
+}): Address {
+  return addressOf('--homer', flags.homer, 'homer', flags['port-offset'])
+}
+
 /** An address as given, else that of this machine. */
 function addressOf(
   flag: string,
   given: string | undefined,
-  usual: 'provisioning' | 'sproutHttp',
+  usual: 'provisioning' | 'sproutHttp' | 'homer',
   portOffset: number,
 ): Address {
   if (given === undefined) return { host: LOOPBACK, port: portsAt(portOffset)[usual] }

@@ -127,7 +127,8 @@ function whatItSaid({ status, body }: HttpServiceAnswer): string {
   return reason === undefined ? `answered ${status}` : `answered ${status}: ${reason}`
 }
 
-function reasonIn(body: string): string | undefined {
+/** What an answer of homestead-prov or homer gives as its reason. */
+export function reasonIn(body: string): string | undefined {
   try {
     const parsed: unknown = JSON.parse(body)
     const isTold = typeof parsed === 'object' && parsed !== null && 'reason' in parsed

@@ -1,11 +1,10 @@
-import { isNumberUser } from '../../../lib/ims/identity.ts'
+import { diversionTarget } from '../../../lib/ims/diversion-target.ts'
 import type { Duration, Timer } from '../../../lib/kit/clock.ts'
 import { Attempt } from '../../../lib/sip/attempt.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import { Headers } from '../../../lib/sip/headers.ts'
 import { SipRequest, type SipResponse } from '../../../lib/sip/message.ts'
 import { parseNameAddr } from '../../../lib/sip/name-addr.ts'
-import { formatUri, parseUri } from '../../../lib/sip/uri.ts'
 import { diversionsOf, withDiversion } from './history.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -49,15 +48,17 @@ export async function serveCallee(
 ): Promise<void> {
   const { plan, refusal, onResponse } = options
   const isCall = request.method === 'INVITE'
+  const targetUri = (target: string): string | undefined =>
+    diversionTarget(target, invocation.core.options.homeDomains[0])
   const divertTo = (target: string | undefined, status: number): Promise<void> | undefined => {
-    const uri = target === undefined ? undefined : targetUri(target, invocation)
+    const uri = target === undefined ? undefined : targetUri(target)
     if (uri === undefined || diversionsOf(request.headers) >= MOST_DIVERSIONS) return undefined
     return divert(invocation, withDiversion(request, uri, status), onResponse)
   }
 
   const always = isCall ? plan.target('always') : undefined
   if (always !== undefined) {
-    if (targetUri(always, invocation) !== undefined) {
+    if (targetUri(always) !== undefined) {
       return divertTo(always, UNAVAILABLE) ?? invocation.answer(UNAVAILABLE)
     }
     invocation.core.log.info('a call is not diverted to what is no address', {
@@ -162,18 +163,4 @@ async function divert(
   const options = onResponse === undefined ? {} : { onResponse }
   const { response } = await invocation.forward([request], options)
   if (response.status >= 300) invocation.exchange.respond(response)
-}
-
-/**
- * The URI of what a callee has written as target: a SIP or tel URI, or digits, which are a number at home.
- *
- * @returns undefined if it is no address that a call can go to
- */
-function targetUri(target: string, { core }: Invocation): string | undefined {
-  const text = target.trim()
-  if (isNumberUser(text)) return `sip:${text}@${core.options.homeDomains[0]}`
-  const uri = parseUri(text)
-  if (uri?.kind === 'tel') return formatUri(uri)
-  // What stands behind a question mark would become headers of the request (RFC 3261 §19.1.5).
-  return uri?.kind === 'sip' ? formatUri({ ...uri, headers: '' }) : undefined
 }
