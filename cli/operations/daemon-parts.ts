@@ -105,6 +105,8 @@ async function bono(base: Base): Promise<Part> {
     ports,
     upstream: { ...place.upstream, host: uriHost(place.upstream.host) },
     trustedPeers: place.trustedPeers,
+    pbxes: place.pbxes,
+    ...(place.pbxServiceRoute === undefined ? {} : { pbxServiceRoute: place.pbxServiceRoute }),
   }
   const running = await startBono(options, {
     clock,

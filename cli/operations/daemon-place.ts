@@ -47,6 +47,8 @@ export interface Place {
   /** `http://host:port`. */
   readonly homer: string
   readonly trustedPeers: readonly string[]
+  readonly pbxes: readonly string[]
+  readonly pbxServiceRoute?: string
   readonly resolver: Resolver
   /** Where the hosts of HTTP servers are. */
   readonly lookup: AddressLookup
@@ -116,6 +118,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     homestead,
     homer,
     trustedPeers: [],
+    pbxes: [],
     resolver: withSproutAt(upstream.host, sproutHostname, ports, new SipResolver({ family, dns })),
     lookup: addressLookup(dns, family),
     limits: DEFAULT_LIMITS,
@@ -173,6 +176,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
   }
   const builtInServers = serversOf(values, ports.scscf, portOffset)
   const upstreamPort = port('upstream_port', usual.icscf)
+  const pbxServiceRoute = values.get('pbx_service_route')
   const scscfNodeUri = values.get('scscf_node_uri')
   const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
   const [dns, family] = [machineDns({ servers, names }), isIPv6(address) ? 6 : 4] as const
@@ -194,6 +198,8 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     homestead: originOf(values.get('hs_hostname') ?? `hs.${domain}`, usual.homestead),
     homer: originOf(values.get('xdms_hostname') ?? `homer.${domain}`, usual.homer),
     trustedPeers: listOf(values.get('trusted_peers')),
+    pbxes: listOf(values.get('pbxes')),
+    ...(pbxServiceRoute === undefined ? {} : { pbxServiceRoute }),
     lookup: addressLookup(dns, family),
     limits: limitsOf(values),
     resolver: new SipResolver({

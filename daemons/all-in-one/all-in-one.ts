@@ -259,6 +259,7 @@ async function openSip(
       ports: { untrusted: ports.client, websocket: ports.webSocket, trusted: ports.trusted },
       upstream: { host: `icscf.${sproutHostname}`, port: undefined },
       trustedPeers: [],
+      pbxes: [],
     },
     {
       ...around,

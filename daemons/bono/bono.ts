@@ -58,6 +58,7 @@ export async function startBono(options: BonoOptions, around: BonoSurroundings):
   const outside = (point: ServicePoint) => ({
     point,
     handle: (exchange: Parameters<Edge['fromOutside']>[0]) => edge.fromOutside(exchange),
+    turnsAway: (...arrived: Parameters<Edge['turnsAway']>) => edge.turnsAway(...arrived),
   })
   const core = {
     point: trusted,

@@ -299,6 +299,78 @@ describe('a trunk', () => {
   })
 })
 
+describe('a PBX that does not register', () => {
+  const PBX = new TestFlow('UDP', '203.0.113.7')
+  const route = 'sip:sprout.example.com:5054;transport=tcp;lr;orig;auto-reg'
+
+  test('is known by its address; the core is asked to challenge it', async () => {
+    const { outside, sender } = openEdge({ pbxServiceRoute: route })
+    await outside(PBX, 'INVITE', 'sip:bob@example.com', [
+      'From: <sip:+15551000@example.com>;tag=1',
+      'Route: <sip:evil.example.org;lr>',
+      'P-Served-User: <sip:boss@example.com>',
+      'P-Asserted-Identity: <sip:boss@example.com>',
+    ])
+    const { headers } = sender.only.request
+    expect(headers.list(H.Route)).toEqual([`<${route}>`])
+    expect(headers.get(H['Proxy-Authorization'])).toMatch(/^Digest username="", .*response=""$/)
+    expect(headers.list(H['Record-Route'])).toEqual([
+      '<sip:127.0.0.1:5058;transport=TCP;lr>',
+      '<sip:192.0.2.9:5060;transport=TCP;lr>',
+    ])
+    expect(sender.only.request.format()).not.toContain('boss')
+  })
+
+  test('its answer to the challenge goes on as it is, by the usual way where no other is set', async () => {
+    const { outside, sender } = openEdge()
+    const credentials = 'Digest username="pbx", realm="example.com", nonce="n", uri="sip:x", response="r"'
+    await outside(PBX, 'INVITE', 'sip:bob@example.com', [`Proxy-Authorization: ${credentials}`])
+    expect(sender.only.request.headers.lines(H['Proxy-Authorization'])).toEqual([credentials])
+    expect(sender.only.request.headers.list(H.Route)).toEqual([UPSTREAM])
+  })
+
+  test('in a dialog it follows its Routes and is not asked again', async () => {
+    const { outside, sender } = openEdge()
+    const way = ['<sip:192.0.2.9:5060;lr>', '<sip:127.0.0.1:5058;lr>', '<sip:scscf.sprout.example.com;lr>']
+    await outside(PBX, 'BYE', 'sip:bob@10.0.0.2', ['To: <sip:bob@example.com>;tag=2', `Route: ${way.join()}`])
+    expect(sender.only.request.headers.list(H.Route)).toEqual([way[2]])
+    expect(sender.only.request.headers.has(H['Proxy-Authorization'])).toBe(false)
+  })
+
+  test('is called past no client’s flow, and told no secrets', async () => {
+    const { core, sender } = openEdge()
+    await core('INVITE', 'sip:+15551000@203.0.113.7', [
+      'Route: <sip:127.0.0.1:5058;lr>, <sip:203.0.113.7;lr>',
+      'P-Charging-Vector: icid-value=1',
+      'P-Early-Media: supported',
+    ])
+    expect(sender.only.to).toBe('sip:203.0.113.7;lr')
+    expect(sender.only.request.headers.has(H['P-Charging-Vector'])).toBe(false)
+    expect(sender.only.request.headers.has(H['P-Early-Media'])).toBe(true)
+  })
+})
+
+describe('who is turned away before anything is kept of it', () => {
+  test.each([
+    [403, 'INVITE', 'sip:bob@example.com'],
+    [403, 'OPTIONS', 'sip:bob@example.com'],
+    [416, 'INVITE', 'mailto:bob@example.com'],
+    [undefined, 'REGISTER', 'sip:example.com'],
+    [undefined, 'OPTIONS', 'sip:192.0.2.9:5060'],
+    [undefined, 'INVITE', 'urn:service:sos.fire'],
+  ])('a stranger: %s for %s %s', (status, method, uri) => {
+    const { edge } = openEdge()
+    expect(edge.turnsAway(sipRequest(method, uri), new TestFlow())).toBe(status)
+  })
+
+  test('not a client, a trunk or a PBX', async () => {
+    const { edge, flow } = await withAlice()
+    for (const known of [flow, TRUNK, new TestFlow('TCP', '203.0.113.7')]) {
+      expect(edge.turnsAway(sipRequest('INVITE', 'sip:bob@example.com'), known)).toBeUndefined()
+    }
+  })
+})
+
 describe('early media (RFC 5009)', () => {
   test.each([
     [[], 'supported'],

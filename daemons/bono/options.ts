@@ -21,6 +21,10 @@ export interface BonoOptions {
   readonly allowAnonymousEmergencyCalls: boolean
   /** Addresses of SIP trunks (the IBCF role). */
   readonly trustedPeers: readonly string[]
+  /** Addresses of PBXes that do not register. */
+  readonly pbxes: readonly string[]
+  /** Where their requests enter the core, as a URI; absent: where clients' do. */
+  readonly pbxServiceRoute?: string
   /** Charging function; P-Charging headers are only made when it is set. */
   readonly cdfIdentity?: string
 }

@@ -18,6 +18,7 @@ import { withoutAkaKeys } from './aka-keys.ts'
 import { edgeExpiry, type ClientFlow, type FlowTable } from './flows.ts'
 import { agreeToKeepAlives, withFlowTimer } from './keep-alive.ts'
 import type { BonoOptions } from './options.ts'
+import type { EdgeRoutes } from './routes.ts'
 import { removeClaims, responseTowards } from './trust.ts'
 
 /** What only an edge may say in credentials. */
@@ -30,8 +31,7 @@ export interface RegistrationEdge {
   readonly options: BonoOptions
   readonly node: Sender & { readonly clock: Clock }
   readonly flows: FlowTable
-  /** This node as the core sees it, `host:port`. */
-  readonly coreName: string
+  readonly routes: EdgeRoutes
   /** Where requests enter the core, as a Route and as a next hop. */
   readonly upstreamRoute: string
   readonly upstreamHop: NextHop
@@ -55,7 +55,7 @@ export function register(exchange: ServerExchange, edge: RegistrationEdge): Awai
   const outgoing = towardsCore(request, client, edge)
   const forwarded = forward(exchange, [{ request: outgoing, hop: edge.upstreamHop }], {
     sender: edge.node,
-    as: edge.coreName,
+    as: edge.routes.coreName,
     holdFinal: true,
   })
 
@@ -73,7 +73,7 @@ function towardsCore(request: SipRequest, client: ClientFlow, edge: Registration
   const edit = removeClaims(request.headers.edit(), 'client').remove(H.Route)
   const secure = request.to?.uri.startsWith('sips:') === true ? 'sips' : 'sip'
   const firstHop = hasOneVia(request) ? ';ob' : ''
-  edit.prepend(H.Path, `<${secure}:${client.token}@${edge.coreName};transport=TCP;lr${firstHop}>`)
+  edit.prepend(H.Path, `<${secure}:${client.token}@${edge.routes.coreName};transport=TCP;lr${firstHop}>`)
   edit.append(H.Route, edge.upstreamRoute)
   edit.append(H['P-Visited-Network-ID'], options.homeDomains[0])
   edge.addCharging(edit, request)

@@ -39,6 +39,7 @@ export const OPTIONS: BonoOptions = {
   allowEmergencyRegistration: false,
   allowAnonymousEmergencyCalls: false,
   trustedPeers: ['203.0.113.1'],
+  pbxes: ['203.0.113.7'],
 }
 
 /** Route of requests that have no better one. */

@@ -1,5 +1,6 @@
 import type { SipFunction } from '../../lib/sip/exchange.ts'
 import { topRoute } from '../../lib/sip/routing.ts'
+import { hasKnownScheme } from '../../lib/sip/scheme.ts'
 import { uriParam, type SipUri } from '../../lib/sip/uri.ts'
 import { Invocation, type ApplicationServer } from './as/invocation.ts'
 import { bgcf } from './bgcf/bgcf.ts'
@@ -64,10 +65,4 @@ function dispatcher(
     const handle = name === undefined ? undefined : handlers.get(name)
     return (handle ?? usual)(exchange)
   }
-}
-
-const SCHEMES = ['sip', 'sips', 'tel', 'urn']
-
-function hasKnownScheme(uri: string): boolean {
-  return SCHEMES.includes(uri.slice(0, uri.indexOf(':')).toLowerCase())
 }

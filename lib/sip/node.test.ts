@@ -7,7 +7,7 @@ import { H } from './header-names.ts'
 import { hopsLeft } from './hop.ts'
 import { LocalNet } from './local-net.ts'
 import { responseTo, type SipRequest, type SipResponse } from './message.ts'
-import { SipNode, type SipNodeOptions } from './node.ts'
+import { SipNode, type Service, type SipNodeOptions } from './node.ts'
 import { param } from './params.ts'
 import type { Target } from './resolver.ts'
 import {
@@ -26,7 +26,12 @@ import { parseUri } from './uri.ts'
 
 const POINT = { name: 'scscf', host: 'us.example.com', port: 5060 }
 
-async function start(options: Partial<SipNodeOptions> & { targets?: readonly Target[] } = {}) {
+interface StartOptions extends Partial<SipNodeOptions> {
+  readonly targets?: readonly Target[]
+  readonly turnsAway?: Service['turnsAway']
+}
+
+async function start(options: StartOptions = {}) {
   const clock = new TestClock()
   const net = new LocalNet()
   const exchanges: ServerExchange[] = []
@@ -34,7 +39,11 @@ async function start(options: Partial<SipNodeOptions> & { targets?: readonly Tar
   const node = new SipNode({ clock, timers: RFC_TIMERS, log: noLog, net, resolver, ...options })
   const listen = async (name: TransportName): Promise<FakeTransport> => {
     let made: FakeTransport | undefined
-    const service = { point: POINT, handle: (exchange: ServerExchange) => handle.with(exchange) }
+    const service = {
+      point: POINT,
+      handle: (exchange: ServerExchange) => handle.with(exchange),
+      ...(options.turnsAway === undefined ? {} : { turnsAway: options.turnsAway }),
+    }
     await node.listen(async events => (made = new FakeTransport(name, events)), service, true)
     if (made === undefined) throw new Error('not opened')
     return made
@@ -783,5 +792,40 @@ describe('more requests than can be answered in time', () => {
     while (admission.figures.latencyUs === 0) await settled()
 
     expect(admission.figures.latencyUs).toBeGreaterThan(2000)
+  })
+})
+
+describe('who is turned away', () => {
+  const turnsAway: Service['turnsAway'] = arrived => (arrived.method === 'INVITE' ? 403 : undefined)
+
+  test('is answered once, however long the ACK does not come, and nothing is kept', async () => {
+    const { peer, clock, exchanges, receive, node } = await start({ turnsAway })
+
+    receive()
+    clock.advance(seconds(40))
+
+    expect(startLines(peer.sent)).toEqual(['403 Forbidden'])
+    expect(exchanges).toEqual([])
+    expect(node.openRequests).toBe(0)
+  })
+
+  test('is given the same answer for the same request, and its ACK goes nowhere', async () => {
+    const { peer, exchanges, receive } = await start({ turnsAway })
+
+    receive()
+    receive()
+    const [first = '', second] = peer.sent
+    receive({ method: 'ACK', headers: [`To: ${parsedResponse(first).headers.get(H.To) ?? ''}`] })
+
+    expect(second).toBe(first)
+    expect(exchanges).toEqual([])
+  })
+
+  test('others are handled', async () => {
+    const { exchanges, receive } = await start({ turnsAway })
+
+    receive({ method: 'MESSAGE' })
+
+    expect(exchanges).toHaveLength(1)
   })
 })

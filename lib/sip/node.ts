@@ -66,6 +66,11 @@ export type NodeProtection = Pick<
 export interface Service {
   readonly point: ServicePoint
   readonly handle: SipFunction
+  /**
+   * Answers a request that arrives with this status at once, and remembers nothing of it: whoever floods from forged
+   * addresses has it answered once each. Absent, or undefined: it is handled.
+   */
+  readonly turnsAway?: (request: SipRequest, flow: Flow) => number | undefined
 }
 
 /** Counts since the start, for /metrics and tests. */
@@ -363,6 +368,11 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     const request = stampSource(received, via, flow)
     if (request.method === 'CANCEL') {
       this.#receiveCancel(request, via, flow)
+      return
+    }
+    const turnedAway = service.turnsAway?.(request, flow)
+    if (turnedAway !== undefined) {
+      this.#refuse(request, flow, turnedAway, undefined)
       return
     }
     const { admission } = this.#options

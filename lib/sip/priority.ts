@@ -22,7 +22,12 @@ export function isUrgent(request: SipRequest, priorities: ReadonlySet<string> | 
     case 'REGISTER':
       return request.headers.has(H.Authorization)
   }
-  return EMERGENCY.test(request.uri) || isOfChain(request) || hasPriority(request, priorities)
+  return isEmergency(request) || isOfChain(request) || hasPriority(request, priorities)
+}
+
+/** A call for help (RFC 5031). */
+export function isEmergency({ uri }: SipRequest): boolean {
+  return EMERGENCY.test(uri)
 }
 
 /** It comes back from an application server to the place in its chain. */

@@ -102,6 +102,13 @@ export class Nodes implements AsyncDisposable {
     return own.split('the configuration was read again').length - 1
   }
 
+  /** Stops a node and starts it with these settings beside the usual ones. */
+  async bootAgain(name: NodeName, shared: Readonly<Record<string, string>>): Promise<void> {
+    await this.child(name).stop('SIGTERM')
+    this.writeFiles(name, shared)
+    await this.boot(name)
+  }
+
   async boot(name: NodeName): Promise<void> {
     const logFile = this.file(name, `log/${name}.log`)
     this.#logBegins.set(name, existsSync(logFile) ? readFileSync(logFile, 'utf8').length : 0)

@@ -14,13 +14,13 @@ export interface Wire extends AsyncDisposable {
   onClose(listener: () => void): void
 }
 
-export async function openUdp(port: number, localPort = 0): Promise<Wire> {
+export async function openUdp(port: number, localPort = 0, localAddress = '127.0.0.1'): Promise<Wire> {
   const socket: UdpSocket = createSocket('udp4')
-  socket.bind(localPort, '127.0.0.1')
+  socket.bind(localPort, localAddress)
   await once(socket, 'listening')
   return {
     token: 'UDP',
-    local: `127.0.0.1:${socket.address().port}`,
+    local: `${localAddress}:${socket.address().port}`,
     send: text => {
       socket.send(Buffer.from(text, 'latin1'), port, '127.0.0.1')
     },
