@@ -42,7 +42,7 @@ const OF_REQUESTS = [
   ['RFC 4119, RFC 6442', 'Geolocation', '<cid:target123@atlanta.example.com>'],
   ['RFC 6442', 'Geolocation-Routing', 'yes'],
   ['RFC 6809', 'Feature-Caps', '*;+g.3gpp.srvcc'],
-  ['RFC 7044', 'History-Info', '<sip:bob@ims.test>;index=1'],
+  ['RFC 4244, RFC 7044', 'History-Info', '<sip:bob@ims.test>;index=1'],
   [
     'RFC 7433, RFC 7434',
     'User-to-User',
@@ -56,7 +56,7 @@ const OF_ANSWERS = [
   ['RFC 5360', 'Permission-Missing', 'userC@example.com'],
   ['RFC 6432', 'Reason', 'Q.850;cause=16;text="Terminated"'],
   ['RFC 6809', 'Feature-Caps', '*;+g.3gpp.atcf'],
-  ['RFC 7044', 'History-Info', '<sip:bob@ims.test>;index=1'],
+  ['RFC 4244, RFC 7044', 'History-Info', '<sip:bob@ims.test>;index=1'],
   [
     'RFC 7433, RFC 7434',
     'User-to-User',
