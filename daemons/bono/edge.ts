@@ -229,12 +229,7 @@ export class Edge implements RegistrationEdge {
     )
   }
 
-  #toPeer(
-    exchange: ServerExchange,
-    routed: SipRequest,
-    hop: NextHop,
-    peer: Outsider,
-  ): Awaitable<void> {
+  #toPeer(exchange: ServerExchange, routed: SipRequest, hop: NextHop, peer: Outsider): Awaitable<void> {
     const edit = removeSecrets(routed.headers, peer)
     this.routes.record(edit, routed, this.routes.inner, this.routes.peers)
     return this.#forward(exchange, { request: routed.with(edit.done()), hop }, response =>
