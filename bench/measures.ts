@@ -63,9 +63,25 @@ export interface RegisterCpu {
 }
 
 export async function registerCpu(name: SubjectName, scale: Scale): Promise<RegisterCpu> {
-  const warmUpUsers = names('warm', scale.users)
-  const users = names('user', scale.users)
-  await using subject = await START[name]([...warmUpUsers, ...users])
+  const parties = registerUsers(scale)
+  await using subject = await START[name](Object.values(parties).flat())
+  return await registerCpuOf(subject, parties, scale)
+}
+
+/** Those who only warm the subject up, and those whose registrations are measured. */
+export function registerUsers({ users }: Scale): {
+  readonly warmUpUsers: readonly string[]
+  readonly users: readonly string[]
+} {
+  return { warmUpUsers: names('warm', users), users: names('user', users) }
+}
+
+/** The same for a subject that stands. */
+export async function registerCpuOf(
+  subject: Subject,
+  { warmUpUsers, users }: ReturnType<typeof registerUsers>,
+  scale: Scale,
+): Promise<RegisterCpu> {
   const port = await freePort()
   const perSecond = REGISTRATIONS_PER_SECOND
   const warmUp = { users: warmUpUsers, port, firstAddress: users.length }
@@ -87,6 +103,11 @@ export async function registerCpu(name: SubjectName, scale: Scale): Promise<Regi
 export async function callCpu(name: SubjectName, scale: Scale): Promise<number> {
   const parties = await callParties(Math.min(1000, scale.users))
   await using subject = await START[name]([...parties.callers, ...parties.callees])
+  return await callCpuOf(subject, parties, scale)
+}
+
+/** The same for a subject that stands, and whose users are not registered yet. */
+export async function callCpuOf(subject: Subject, parties: CallParties, scale: Scale): Promise<number> {
   await registerParties(subject, parties)
   const perSecond = CALLS_PER_SECOND
   const operations = scale.calls
@@ -215,7 +236,7 @@ async function calmDown(subject: Subject): Promise<void> {
   )
 }
 
-async function callParties(count: number): Promise<CallParties> {
+export async function callParties(count: number): Promise<CallParties> {
   return {
     callers: names('caller', count),
     callees: names('callee', count),

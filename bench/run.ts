@@ -18,11 +18,12 @@ import {
 } from './measures.ts'
 import { keepLoadOnItsCore } from './cores.ts'
 import { benchOperations } from './operations.ts'
+import { callWithServicesCpu, registerAtServerCpu } from './services.ts'
 import { formatTable, saveResults, type Row } from './report.ts'
 import { spreadOf } from './statistics.ts'
 import type { SubjectName } from './subjects.ts'
 
-const USAGE = `usage: npm run bench -- [operations|register|call|memory|rate|startup …] [--quick] [--repeats N] [--only SUBJECT]
+const USAGE = `usage: npm run bench -- [operations|register|call|services|memory|rate|startup …] [--quick] [--repeats N] [--only SUBJECT]
                         [--markdown]
 
   --quick       fewer users, shorter runs, two repeats: for a look while working
@@ -35,6 +36,7 @@ const ITEMS = {
   operations: benchOperations,
   register: benchRegister,
   call: benchCall,
+  services: benchServices,
   memory: benchMemory,
   rate: benchRate,
   startup: benchStartup,
@@ -102,6 +104,27 @@ async function benchCall(scale: Scale): Promise<Row[]> {
       what: 'CPU per call, beside a chain of three proxies',
       yardstick: 'kamailio chain',
       floor: { kind: 'ratio', atMost: 1 },
+    },
+  ]
+}
+
+async function benchServices(scale: Scale): Promise<Row[]> {
+  const calls = await measure('call with services', ['clearwater'], scale.repeats, () =>
+    callWithServicesCpu(scale),
+  )
+  const registrations = await measure('third-party REGISTER', ['clearwater'], scale.repeats, () =>
+    registerAtServerCpu(scale),
+  )
+  return [
+    {
+      what: 'CPU per call with MMTel for both, and a server outside for the caller',
+      unit: 'ms',
+      values: calls,
+    },
+    {
+      what: 'CPU per REGISTER with digest challenge and third-party REGISTER',
+      unit: 'ms',
+      values: registrations,
     },
   ]
 }

@@ -25,14 +25,19 @@ export const START: Readonly<Record<SubjectName, (users: readonly string[]) => P
 }
 
 async function startClearwater(users: readonly string[]): Promise<Subject> {
+  return subjectOf(await coreWith(users))
+}
+
+/** A core that knows these users, with filter criteria or without. */
+export async function coreWith(users: readonly string[], criteria?: string): Promise<Core> {
   const core = await Core.start()
   try {
-    await provisionMany(core.port('provisioning'), users.map(subscriber))
+    await provisionMany(core.port('provisioning'), users.map(subscriber), criteria)
+    return core
   } catch (error) {
     await core[Symbol.asyncDispose]()
     throw error
   }
-  return subjectOf(core)
 }
 
 export function subjectOf(core: Core): Subject {

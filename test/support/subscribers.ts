@@ -65,13 +65,22 @@ export async function provisionIdentity(
   await call('PUT', `${profile}/public_ids/${encodeURIComponent(publicId)}`, body)
 }
 
-/** Creates many subscribers in one streamed request. */
-export async function provisionMany(port: number, identities: Iterable<PhoneIdentity>): Promise<void> {
+/**
+ * Creates many subscribers in one streamed request.
+ *
+ * @param criteria InitialFilterCriteria for each; none by default, so that no server is visited for them
+ */
+export async function provisionMany(
+  port: number,
+  identities: Iterable<PhoneIdentity>,
+  criteria = '',
+): Promise<void> {
+  const filterCriteria = `<ServiceProfile>${criteria}</ServiceProfile>`
   const lines: string[] = []
   for (const { user, domain, password } of identities) {
     const privateId = `${user}@${domain}`
     const line = { public_id: `sip:${privateId}`, private_id: privateId, realm: domain }
-    lines.push(JSON.stringify({ ...line, plaintext_password: password }))
+    lines.push(JSON.stringify({ ...line, plaintext_password: password, filter_criteria: filterCriteria }))
   }
   await call(
     'POST',
