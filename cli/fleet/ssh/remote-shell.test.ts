@@ -64,7 +64,8 @@ describe.each(SHELLS)('a command sent to a login shell that is %s', shell => {
       }),
       { numRuns: 60 },
     )
-  })
+    // Two programs are started for each run, while other tests keep the machine busy.
+  }, 90_000)
 
   test('may be a script of many lines, with arguments and an exit code', () => {
     const script = `# a comment with 'quotes' and "more"\ncat\nprintf '%s|' "$@"\nexit 9\n`
