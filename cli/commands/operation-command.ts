@@ -1,7 +1,9 @@
 import { Flags } from '@oclif/core'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { OperationReport, OperationRequest, Preview } from '../operations/deploy/operate.ts'
+import { formatNodeDifference } from '../render/configuration.ts'
 import { counted, formatEvent, formatPlan } from '../render/plan.ts'
+import { printable } from '../render/printable.ts'
 import type { Outcome } from '../render/report.ts'
 import { formatVerifyReport } from '../render/verify.ts'
 import { deploymentFlag } from './deployment-flag.ts'
@@ -10,6 +12,9 @@ import { verificationError } from './verify.ts'
 
 /** As "cw verify" has it by default. */
 const VERIFY_TIMING = { answerMs: 8_000, deadlineMs: 300_000 }
+
+/** As long as queue-managers bear with a node that does not get on, and some more. */
+const SETTLE_MS = 600_000
 
 /** A deploy that changed something is verified by service. */
 export const verifyFlag = {
@@ -38,7 +43,9 @@ export abstract class OperationCommand extends FleetCommand {
     const { operate } = await import('../operations/deploy/operate.ts')
     const report = await operate(this.#whole(request, given))
     const outcome = outcomeOf(report, request.operation)
-    return given.verify === true && report.outcome === 'done' ? this.#verified(outcome, given) : outcome
+    return given.verify === true && report.outcome === 'done'
+      ? this.#verified(request, outcome, given)
+      : outcome
   }
 
   /** Shows exactly what it would do. */
@@ -97,9 +104,11 @@ export abstract class OperationCommand extends FleetCommand {
 
   /** What was done, and whether the service is given after it. */
   async #verified(
+    request: Request,
     done: Outcome,
     given: { readonly 'accept-new': boolean; readonly file: string },
   ): Promise<Outcome> {
+    await this.#settled(request, given)
     const { verifyFile } = await import('../operations/verify/run.ts')
     if (!this.jsonEnabled()) process.stderr.write('verifying the service\n')
     const verification = await verifyFile(given.file, {
@@ -113,6 +122,32 @@ export abstract class OperationCommand extends FleetCommand {
       result: { ...(done.result as object), verification },
       text: `${done.text ?? ''}\n${formatVerifyReport(verification)}`,
       ...(error === undefined ? {} : { error }),
+    }
+  }
+
+  /** A daemon that is about to restart for the shared configuration gives no service for a moment. */
+  async #settled(
+    { deployment, options: { only } }: Request,
+    given: { readonly 'accept-new': boolean },
+  ): Promise<void> {
+    const { waitUntilDeploymentSettles } = await import('../operations/config/settle.ts')
+    try {
+      const open = await waitUntilDeploymentSettles({
+        fleet: this.fleetOptions(given),
+        ...{ deployment, meant: only, deadlineMs: SETTLE_MS, signal: this.interruption },
+        onOpen: differences => {
+          if (this.jsonEnabled()) return
+          for (const each of differences) {
+            process.stderr.write(
+              printable(`waiting until nodes have settled: ${formatNodeDifference(each)}\n`),
+            )
+          }
+        },
+      })
+      for (const each of open) this.note(`it has not settled: ${formatNodeDifference(each)}`)
+    } catch (error) {
+      if (!(error instanceof CwError)) throw error
+      this.note(`nobody knows whether nodes have settled: ${error.message}`)
     }
   }
 

@@ -84,14 +84,18 @@ const NODE_WORDS: Readonly<Record<string, string>> = {
   drift: 'was edited by hand on the node',
   refused: 'is refused',
   fault: 'has trouble',
+  queued: 'has yet to restart for what it has',
+}
+
+/** How one node differs, on a line. */
+export function formatNodeDifference({ node, file, kind, detail }: Differences['nodes'][number]): string {
+  const told = NODE_WORDS[kind] ?? kind
+  return `${node}:${file === undefined ? '' : ` ${file}`} ${told}${detail === undefined ? '' : `: ${detail}`}`
 }
 
 /** Where etcd, the nodes and the deployment file differ. */
 export function formatConfigurationDifferences({ nodes, settings }: Differences): string {
-  const lines = nodes.map(({ node, file, kind, detail }) => {
-    const told = NODE_WORDS[kind] ?? kind
-    return `${node}:${file === undefined ? '' : ` ${file}`} ${told}${detail === undefined ? '' : `: ${detail}`}`
-  })
+  const lines = nodes.map(formatNodeDifference)
   const sides = settings.map(
     ({ site, name, etcd, file }) =>
       `${site}: ${name} is ${etcd ?? 'not set'} in etcd, ${file ?? 'not set'} in the deployment file`,

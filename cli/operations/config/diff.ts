@@ -6,15 +6,19 @@ import type { SharedFileName } from '../../../lib/config/shared-file.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import type { NodeReport } from '../../../lib/etcd/node-report.ts'
 import { readConfiguration, type SiteConfiguration } from './configuration.ts'
-import { readReports } from './rollout.ts'
+import type { RestartQueue } from '../../../lib/etcd/restart-queue.ts'
+import { readQueue, readReports } from './rollout.ts'
 
-/** How a node's files stand against etcd. `drift`: edited there by hand; `refused`: etcd has what it cannot take. */
+/**
+ * How a node's files stand against etcd. `drift`: edited there by hand; `refused`: etcd has what it cannot take; `queued`:
+ * it has them, and has yet to restart for them.
+ */
 export interface NodeDifference {
   readonly site: string
   readonly node: string
   /** Absent: the node as a whole. */
   readonly file?: SharedFileName
-  readonly kind: 'silent' | 'missing' | 'behind' | 'drift' | 'refused' | 'fault'
+  readonly kind: 'silent' | 'missing' | 'behind' | 'drift' | 'refused' | 'fault' | 'queued'
   readonly detail?: string
 }
 
@@ -34,7 +38,7 @@ export interface ConfigurationDifferences {
 
 /** Compares what etcd has with what the nodes say they have, and with the deployment file. */
 export async function compareConfiguration(
-  etcd: EtcdClient,
+  etcd: Pick<EtcdClient, 'get' | 'getPrefix'>,
   deployment: Deployment,
   sites: readonly string[],
 ): Promise<ConfigurationDifferences> {
@@ -42,9 +46,11 @@ export async function compareConfiguration(
   const settings: SettingDifference[] = []
   for (const current of await readConfiguration(etcd, sites)) {
     const reports = await readReports(etcd, current.site)
+    // After the reports: a node puts itself into the queue before it says that it has a file.
+    const queue = await readQueue(etcd, current.site)
     for (const { name, address, site, roles } of deployment.nodes) {
       if (site !== current.site || (roles.length === 0 && !reports.has(address))) continue
-      nodes.push(...nodeDifferences(name, reports.get(address), current))
+      nodes.push(...nodeDifferences(name, reports.get(address), current, queue))
     }
     const text = current.files.get('shared_config')?.text ?? ''
     settings.push(...settingDifferences(deployment, current.site, text))
@@ -56,6 +62,7 @@ function nodeDifferences(
   node: string,
   report: NodeReport | undefined,
   { site, files }: SiteConfiguration,
+  { queued }: RestartQueue,
 ): readonly NodeDifference[] {
   if (report === undefined) return [{ site, node, kind: 'silent' }]
   const found: NodeDifference[] = report.faults.map(detail => ({ site, node, kind: 'fault', detail }))
@@ -70,6 +77,7 @@ function nodeDifferences(
     }
     if (has?.drift !== undefined) found.push({ site, node, file, kind: 'drift' })
   }
+  if (queued.some(entry => entry.id === report.queueId)) found.push({ site, node, kind: 'queued' })
   return found
 }
 

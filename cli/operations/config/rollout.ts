@@ -139,12 +139,13 @@ export async function readReports(
   )
 }
 
-async function readQueue(etcd: Pick<EtcdClient, 'get'>, site: string): Promise<RestartQueue> {
+export async function readQueue(etcd: Pick<EtcdClient, 'get'>, site: string): Promise<RestartQueue> {
   const found = await etcd.get(restartQueueKey(site))
   return found === undefined ? EMPTY_QUEUE : parseRestartQueue(found.value.toString())
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early, and quietly, where the signal aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     const done = (): void => {
       clearTimeout(timer)

@@ -43,6 +43,8 @@ export interface NodeStatus {
   readonly configuration: {
     readonly state: 'in sync' | 'out of sync' | 'unknown'
     readonly why: readonly string[]
+    /** It stands in the queue of restarts. */
+    readonly restarting?: true
   }
   readonly diskUsed?: number
   readonly clockAheadMs?: number
@@ -108,6 +110,7 @@ const DIFFERENCES = {
   drift: 'was edited by hand',
   refused: 'is refused',
   fault: 'has trouble',
+  queued: 'has yet to restart for what it has',
 } as const
 
 function configurationOf(node: string, seen: ConfigurationSeen): NodeStatus['configuration'] {
@@ -118,7 +121,11 @@ function configurationOf(node: string, seen: ConfigurationSeen): NodeStatus['con
       .filter(part => part !== undefined)
       .join(' '),
   )
-  return { state: own.length === 0 ? 'in sync' : 'out of sync', why }
+  return {
+    state: own.length === 0 ? 'in sync' : 'out of sync',
+    why,
+    ...(own.some(({ kind }) => kind === 'queued') ? { restarting: true } : {}),
+  }
 }
 
 /** How many nodes do it well, of those that should. */
@@ -134,12 +141,17 @@ function nodesWith(
   return { of: meant.length, well: well.length }
 }
 
+/** Roles without which there are no calls, and which no node does well. */
+export function rolesStopped(nodes: readonly NodeStatus[]): readonly Role[] {
+  return ROLES_FOR_CALLS.filter(role => nodesWith(nodes, role).well === 0)
+}
+
 function servingOf(nodes: readonly NodeStatus[]): Verdict {
   if (nodes.every(node => !node.reachable)) return { verdict: 'unknown', why: ['no node can be reached'] }
   const lost = (role: Role): boolean => nodesWith(nodes, role).well === 0
+  const stopped = rolesStopped(nodes)
   const without = (role: Role): string =>
     nodesWith(nodes, role).of === 0 ? `no node has the role ${role}` : `no ${role} works`
-  const stopped = ROLES_FOR_CALLS.filter(lost)
   if (stopped.length > 0) return { verdict: 'no', why: stopped.map(without) }
   const others = ROLES.filter(
     role =>

@@ -1,8 +1,11 @@
+import { ROLES_FOR_CALLS } from '../../../lib/config/deployment/daemons.ts'
+import { ROLES } from '../../../lib/config/deployment/deployment.ts'
 import type { OperationRecord } from '../../fleet/journal.ts'
 import {
   MOST_CLOCK_DIFFERENCE_MS,
   MOST_DISK_SHARE,
   NOT_SHARED,
+  rolesStopped,
   type Judged,
   type NodeStatus,
 } from './judge.ts'
@@ -40,17 +43,8 @@ export function nextStep(judged: Judged, unfinished: OperationRecord | undefined
 }
 
 function trouble(nodes: readonly NodeStatus[]): NextStep | undefined {
-  const lost = nodes.find(node => !node.reachable)
-  if (lost !== undefined) {
-    return { command: `cw check --node ${lost.name}`, why: `${lost.name} cannot be reached` }
-  }
-  for (const { name, daemons, deployed } of nodes) {
-    const bad = deployed ? daemons.find(daemon => !daemon.well && daemon.unit !== 'absent') : undefined
-    if (bad !== undefined) {
-      const state = bad.unit === 'active' ? `runs and its health page is ${bad.health}` : `is ${bad.unit}`
-      return { command: `cw logs --node ${name} --since 15m`, why: `${bad.daemon} on ${name} ${state}` }
-    }
-  }
+  const [worst] = illsOf(nodes).toSorted((a, b) => compareRanks(a.rank, b.rank))
+  if (worst !== undefined) return worst.step
   const full = nodes.find(({ diskUsed }) => diskUsed !== undefined && diskUsed > MOST_DISK_SHARE)
   if (full !== undefined)
     return { command: `cw ssh ${full.name}`, why: `the disk of ${full.name} is nearly full` }
@@ -64,6 +58,42 @@ function trouble(nodes: readonly NodeStatus[]): NextStep | undefined {
   return undefined
 }
 
+/** Something that does not work. Of two ranks the one that is smaller at the first place where they differ is worse. */
+interface Ill {
+  readonly step: NextStep
+  readonly rank: readonly number[]
+}
+
+/** What stops calls is worst; then a lost node, a unit that does not run, and one that is not well. */
+function illsOf(nodes: readonly NodeStatus[]): readonly Ill[] {
+  const stopped: readonly string[] = rolesStopped(nodes)
+  return nodes.flatMap(({ name, reachable, roles, deployed, daemons }): readonly Ill[] => {
+    if (!reachable) {
+      const step = { command: `cw check --node ${name}`, why: `${name} cannot be reached` }
+      return [{ step, rank: [Number(!roles.some(role => stopped.includes(role))), 0] }]
+    }
+    const bad = deployed ? daemons.filter(daemon => !daemon.well && daemon.unit !== 'absent') : []
+    return bad.map(({ daemon, unit, health }) => {
+      const state = unit === 'active' ? `runs and its health page is ${health}` : `is ${unit}`
+      return {
+        step: { command: `cw logs --node ${name} --since 15m`, why: `${daemon} on ${name} ${state}` },
+        rank: [Number(!stopped.includes(daemon)), 1, Number(unit === 'active'), placeOf(daemon)],
+      }
+    })
+  })
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index])
+  return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0)
+}
+
+/** Calls suffer first from roles they go through, then from other roles, and last from what only follows etcd. */
+function placeOf(daemon: string): number {
+  if ((ROLES_FOR_CALLS as readonly string[]).includes(daemon)) return 0
+  return (ROLES as readonly string[]).includes(daemon) ? 1 : 2
+}
+
 function outOfSync(nodes: readonly NodeStatus[], why: readonly string[]): NextStep {
   const incomplete = nodes.some(node => !node.deployed || node.daemons.some(({ unit }) => unit === 'absent'))
   const releases = new Set(nodes.map(node => node.release))
@@ -72,6 +102,10 @@ function outOfSync(nodes: readonly NodeStatus[], why: readonly string[]): NextSt
   )[0]
   const [first = ''] = why
   if (incomplete || releases.size > 1) return { command: 'cw deploy', why: first }
+  const queued = nodes.find(({ configuration }) => configuration.restarting)
+  if (queued !== undefined) {
+    return { command: 'cw status --watch', why: `${queued.name} has its turn to restart, or waits for it` }
+  }
   if (waiting !== undefined) {
     return { command: `cw restart ${waiting.daemon} --node ${waiting.name}`, why: first }
   }

@@ -4,7 +4,7 @@ import { formatStatus } from '../../render/status.ts'
 import { deploymentOf } from '../testing/deployment.ts'
 import { fakeShells, type FakeNode } from '../testing/fake-nodes.ts'
 import { heapAfterCollection } from '../testing/heap.ts'
-import { NOT_SHARED } from './judge.ts'
+import { NOT_SHARED, type ConfigurationSeen } from './judge.ts'
 import { deploymentStatus, watchDeployment, type DeploymentStatus } from './status.ts'
 
 const SMALL = deploymentOf({
@@ -20,6 +20,7 @@ const IN_SYNC = { nodes: [], settings: [] }
 async function statusOf(
   fakes: Readonly<Record<string, FakeNode>>,
   deployment: Deployment = SMALL,
+  configuration: () => Promise<ConfigurationSeen> = async () => IN_SYNC,
 ): Promise<DeploymentStatus> {
   return deploymentStatus({
     deployment,
@@ -27,7 +28,7 @@ async function statusOf(
     fleet: {},
     signal: new AbortController().signal,
     open: () => fakeShells(deployment, fakes),
-    configuration: async () => IN_SYNC,
+    configuration,
   })
 }
 
@@ -70,6 +71,35 @@ describe('the status of a deployment', () => {
     const { next } = await statusOf({ 'bono-2': { bono: 'failed' } })
 
     expect(next).toEqual({ command: 'cw logs --node bono-2 --since 15m', why: 'bono on bono-2 is failed' })
+  })
+
+  test('leads first to what calls suffer from', async () => {
+    const nextOf = async (fakes: Readonly<Record<string, FakeNode>>) => (await statusOf(fakes)).next.why
+
+    // In the order of the deployment a bono comes first.
+    const etcd = { 'bono-1': { etcd: 'activating' } } as const
+    const sprouts = { 'sprout-1': { sprout: 'failed' }, 'sprout-2': { sprout: 'inactive' } } as const
+    expect(await nextOf({ ...etcd, ...sprouts })).toBe('sprout on sprout-1 is failed')
+    expect(await nextOf({ 'bono-1': 'gone', ...sprouts })).toBe('sprout on sprout-1 is failed')
+    expect(await nextOf({ 'bono-1': 'gone', 'sprout-1': { sprout: 'failed' } })).toBe(
+      'bono-1 cannot be reached',
+    )
+    expect(await nextOf({ ...etcd, 'sprout-1': { ralf: 'failed' } })).toBe('ralf on sprout-1 is failed')
+    expect(await nextOf({ 'bono-1': { bono: 'not well' }, 'sprout-1': { etcd: 'failed' } })).toBe(
+      'etcd on sprout-1 is failed',
+    )
+    expect(await nextOf({ 'bono-1': { etcd: 'not well' }, 'homestead-2': { homestead: 'not well' } })).toBe(
+      'homestead on homestead-2 runs and its health page is not well',
+    )
+  })
+
+  test('is out of sync while a node has yet to restart, and says to wait', async () => {
+    const configuration = async () =>
+      ({ nodes: [{ site: 'site1', node: 'sprout-1', kind: 'queued' }], settings: [] }) as const
+    const { inSync, next } = await statusOf({}, SMALL, configuration)
+
+    expect(inSync).toEqual({ verdict: 'no', why: ['sprout-1: has yet to restart for what it has'] })
+    expect(next.command).toBe('cw status --watch')
   })
 
   test('tells when etcd has no member to lose', async () => {

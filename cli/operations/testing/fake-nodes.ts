@@ -47,14 +47,24 @@ function fakeShell(node: string, fake: FakeNode, answer: Answer): NodeShell {
   }
 }
 
+/** Of daemons whose units are active; `not well` is one whose health page says no. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  active: 'HTTP/1.1 200 OK\r\n\r\n{"status":"ok","version":"1.0.0"}',
+  'not well': 'HTTP/1.1 503 Service Unavailable\r\n\r\n{"status":"failing","version":"1.0.0"}',
+}
+
 function statusAnswer(deployment: Deployment, node: DeploymentNode, fake: Exclude<FakeNode, 'gone'>): string {
   const lines = [`cw-fact time ${Date.now()}`, 'cw-fact disk 1000 600']
   if (fake !== 'bare') {
     lines.push('cw-fact release 1.0.0', 'cw-fact manifest lab')
     for (const daemon of daemonsOf(node, deployment)) {
       const state = typeof fake === 'string' ? 'active' : (fake[daemon] ?? 'active')
-      const answer = state === 'active' ? 'HTTP/1.1 200 OK\r\n\r\n{"status":"ok","version":"1.0.0"}' : ''
-      lines.push(`cw-unit Id=${unitOf(daemon)}`, 'cw-unit LoadState=loaded', `cw-unit ActiveState=${state}`)
+      const answer = ANSWERS[state] ?? ''
+      lines.push(
+        `cw-unit Id=${unitOf(daemon)}`,
+        'cw-unit LoadState=loaded',
+        `cw-unit ActiveState=${state in ANSWERS ? 'active' : state}`,
+      )
       lines.push('cw-unit ', `cw-fact health ${unitOf(daemon)} ${Buffer.from(answer).toString('base64')}`)
     }
   }
