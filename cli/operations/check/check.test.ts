@@ -1,10 +1,12 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CwError } from '../../../lib/kit/errors.ts'
+import { parsedRequest } from '../../../lib/sip/testing.ts'
 import { hostNames, serviceRecords } from '../../fleet/playbook/names.ts'
 import type { NodeShell } from '../../fleet/ssh/shell.ts'
 import { localShell } from '../../fleet/testing.ts'
@@ -162,11 +164,12 @@ END`,
 describe('ports between nodes', () => {
   test('are those of the manual’s tables, from those who may come', () => {
     const ways = waysFrom(DEPLOYMENT.nodes[0]!, DEPLOYMENT)
-    const ports = ways.map(({ to, port }) => `${to} ${port}`)
+    const ports = ways.map(({ to, protocol, port }) => `${to} ${protocol} ${port}`)
 
-    expect(ports).toContain('sprout-1 5052')
-    expect(ports).toContain('sprout-1 4000')
-    expect(ports).not.toContain('sprout-1 11211')
+    expect(ports).toContain('sprout-1 tcp 5052')
+    expect(ports).toContain('sprout-1 tcp 4000')
+    expect(ports).toContain('sprout-1 udp 5054')
+    expect(ports).not.toContain('sprout-1 tcp 11211')
     expect(waysFrom(DEPLOYMENT.nodes[1]!, DEPLOYMENT).map(({ port }) => port)).toContain(5058)
   })
 
@@ -180,17 +183,51 @@ describe('ports between nodes', () => {
     listener.listen(0, '127.83.0.2')
     await once(listener, 'listening')
     const { port } = listener.address() as { port: number }
-    const way = (to: string, at: number) => ({ from: 'a', to, address: '127.83.0.2', port: at, why: 'etcd' })
+    const way = (to: string, at: number) =>
+      ({ from: 'a', to, protocol: 'tcp', address: '127.83.0.2', port: at, why: 'etcd' }) as const
 
     try {
       const shell = localShell(root, 'a')
       expect(await tryWays(shell, [way('b', port), way('b', 1)], signal)).toMatchObject([{ result: 'ok' }])
       expect(await tryWays(shell, [way('b', port), way('b', 2380), way('c', 2380)], signal)).toMatchObject([
-        { result: 'no', node: 'a', message: 'does not reach b on 2380 (etcd)' },
-        { result: 'no', node: 'a', message: 'does not reach c on 2380 (etcd)' },
+        { result: 'no', node: 'a', message: 'does not reach b on tcp 2380 (etcd)' },
+        { result: 'no', node: 'a', message: 'does not reach c on tcp 2380 (etcd)' },
       ])
     } finally {
       listener.close()
+      rmSync(root, { recursive: true })
+    }
+  })
+
+  test('of UDP are open where SIP is answered or the host refuses, and shut where nothing comes back', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'clearwater-ways-'))
+    const asked: string[] = []
+    const answering = createSocket('udp4', (message, from) => {
+      asked.push(message.toString())
+      answering.send('SIP/2.0 483 Too Many Hops\r\n\r\n', from.port, from.address)
+    })
+    const silent = createSocket('udp4')
+    for (const socket of [answering, silent]) {
+      socket.bind(0, '127.83.0.2')
+      await once(socket, 'listening')
+    }
+    const way = (to: string, port: number) =>
+      ({ from: 'a', to, protocol: 'udp', address: '127.83.0.2', port, why: 'SIP' }) as const
+
+    try {
+      const shell = localShell(root, 'a')
+      const { port } = answering.address()
+      expect(await tryWays(shell, [way('b', port), way('b', 1)], signal)).toMatchObject([{ result: 'ok' }])
+      const [first = ''] = asked
+      expect(parsedRequest(first)).toMatchObject({ method: 'OPTIONS' })
+
+      const deaf = silent.address().port
+      expect(await tryWays(shell, [way('b', port), way('c', deaf)], signal)).toMatchObject([
+        { result: 'no', node: 'a', message: `does not reach c on udp ${deaf} (SIP)` },
+      ])
+    } finally {
+      answering.close()
+      silent.close()
       rmSync(root, { recursive: true })
     }
   })
