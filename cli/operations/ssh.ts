@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { DeploymentNode } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
-import { endpointOf, jumpOf, type Endpoint } from '../fleet/ssh/endpoint.ts'
+import { endpointOf, jumpsOf, type Endpoint, type SshNode } from '../fleet/ssh/endpoint.ts'
 import { commandLine } from '../fleet/ssh/quote.ts'
 
 /**
@@ -13,21 +13,18 @@ import { commandLine } from '../fleet/ssh/quote.ts'
  *
  * @param command absent: a login shell
  */
-export function sshArguments(
-  node: DeploymentNode,
-  command: readonly string[] | undefined,
-): readonly string[] {
-  const jump = jumpOf(node)
-  const proxy =
-    jump === undefined
-      ? []
-      : [
-          '-o',
-          `ProxyCommand=${escaped(commandLine(['ssh', ...optionsOf(jump), '-W', HOLE, '--', jump.host]))}`,
-        ]
+export function sshArguments(node: SshNode, command: readonly string[] | undefined): readonly string[] {
   const endpoint = endpointOf(node)
   const end = command === undefined ? [] : [commandLine(command)]
-  return [...optionsOf(endpoint), ...proxy, '--', endpoint.host, ...end]
+  return [...optionsOf(endpoint), ...proxyOf(jumpsOf(node)), '--', endpoint.host, ...end]
+}
+
+/** How to get behind jump hosts: by the last of them, which is reached by way of those before it. */
+function proxyOf(jumps: readonly Endpoint[]): readonly string[] {
+  const last = jumps.at(-1)
+  if (last === undefined) return []
+  const words = ['ssh', ...optionsOf(last), ...proxyOf(jumps.slice(0, -1)), '-W', HOLE, '--', last.host]
+  return ['-o', `ProxyCommand=${escaped(commandLine(words))}`]
 }
 
 /** Stands for where to go until the percent signs of all else have been escaped. */

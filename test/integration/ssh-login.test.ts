@@ -1,9 +1,11 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Fleet, type FleetOptions } from '../../cli/fleet/fleet.ts'
 import { fingerprintOf } from '../../cli/fleet/ssh/known-hosts.ts'
+import { sshArguments } from '../../cli/operations/ssh.ts'
 import type { CwError } from '../../lib/kit/errors.ts'
 import { Child } from '../support/child.ts'
 import { makeKey, Sshd } from '../support/sshd.ts'
@@ -289,6 +291,28 @@ describe('logging in to a node', () => {
       const outcomes = await Promise.all(reached.map(shell => shell.run(['printenv', 'SSH_CONNECTION'])))
       expect(outcomes.every(each => each.code === 0)).toBe(true)
       expect(jump.log.match(/Accepted publickey/g)).toHaveLength(1)
+    })
+
+    test('goes through several in a row, over one connection each', async () => {
+      await using outer = await Sshd.start({ authorized: [key.publicLine] })
+      await using inner = await Sshd.start({ authorized: [key.publicLine] })
+      writeFileSync(knownHosts, outer.knownHosts() + inner.knownHosts() + sshd.knownHosts())
+      const jump = `127.0.0.1:${outer.port},127.0.0.1:${inner.port}`
+      const nodes = ['a', 'b', 'c'].map(name => sshd.node(name, { identityFile: key.file, jump }))
+      await using fleet = new Fleet(nodes, { home: home.path, agentSocket: undefined })
+      const { unreachable } = await fleet.open()
+
+      expect(unreachable).toEqual([])
+      expect(outer.log.match(/Accepted publickey/g)).toHaveLength(1)
+      expect(inner.log.match(/Accepted publickey/g)).toHaveLength(1)
+
+      // `cw ssh` hands over to OpenSSH, which makes connections of its own.
+      const node = sshd.node('a', { identityFile: key.file, jump, knownHosts })
+      const words = sshArguments(node, ['sh', '-c', 'exit $(printf %s 42)'])
+      const ssh = spawn('ssh', ['-F', 'none', '-o', 'BatchMode=yes', ...words], { stdio: 'ignore' })
+      expect(await once(ssh, 'close')).toEqual([42, null])
+      expect(outer.log.match(/Accepted publickey/g)).toHaveLength(2)
+      expect(inner.log.match(/Accepted publickey/g)).toHaveLength(2)
     })
 
     test('tells of the jump host when that is the trouble', async () => {

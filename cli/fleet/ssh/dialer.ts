@@ -1,10 +1,11 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { CwError } from '../../../lib/kit/errors.ts'
 import { Limiter } from '../limiter.ts'
 import { orAborted } from './abort.ts'
 import { Connection } from './connection.ts'
-import { endpointOf, jumpOf, type Endpoint, type SshNode } from './endpoint.ts'
+import { endpointOf, jumpsOf, type Endpoint, type SshNode } from './endpoint.ts'
 import { backOff, DEFAULT_TIMING, handshake, openSocket, unreachable, type SshTiming } from './handshake.ts'
 import { settleHostKey, type FirstContact } from './host-keys.ts'
 import { Identities, type AskPassphrase } from './identities.ts'
@@ -59,10 +60,10 @@ export class Dialer {
    * the jump host; the signal's reason.
    */
   async dial(node: SshNode, signal: AbortSignal): Promise<Connection> {
-    const jump = jumpOf(node)
+    const jumps = jumpsOf(node)
     const endpoint = endpointOf(node)
-    if (jump === undefined) return this.#logIn(endpoint, undefined, signal)
-    return this.#logIn(endpoint, await orAborted(this.#jump(jump), signal), signal)
+    if (jumps.length === 0) return this.#logIn(endpoint, undefined, signal)
+    return this.#logIn(endpoint, await orAborted(this.#jump(jumps), signal), signal)
   }
 
   /** Ends the connections to jump hosts, and with them all that go through. */
@@ -73,20 +74,29 @@ export class Dialer {
     await Promise.all(jumps.flatMap(each => (each.status === 'fulfilled' ? [each.value.close()] : [])))
   }
 
-  /** The one connection to a jump host that all nodes behind it share. It outlives whoever asked for it first. */
-  #jump(endpoint: Endpoint): Promise<Connection> {
-    const key = `${endpoint.user}@${endpoint.address}`
+  /** The one connection by way of these that all nodes behind them share. It outlives whoever asked for it first. */
+  #jump(way: readonly Endpoint[]): Promise<Connection> {
+    const key = way.map(({ user, address }) => `${user}@${address}`).join(',')
     const there = this.#jumps.get(key)
     if (there) return there
     const forget = (): void => {
       if (this.#jumps.get(key) === made) this.#jumps.delete(key)
     }
-    const made = this.#logIn(endpoint, undefined, this.#lifetime.signal)
+    const made = this.#logInBehind(way)
     this.#jumps.set(key, made)
     made.then(connection => {
       connection.ended.addEventListener('abort', forget)
     }, forget)
     return made
+  }
+
+  /** Logs in to the last of these, by way of those before it. */
+  async #logInBehind(way: readonly Endpoint[]): Promise<Connection> {
+    const before = way.slice(0, -1)
+    const last = way[before.length]
+    if (last === undefined) throw new CwError('BUG', 'there is no jump host to log in to')
+    const through = before.length === 0 ? undefined : await this.#jump(before)
+    return this.#logIn(last, through, this.#lifetime.signal)
   }
 
   async #logIn(

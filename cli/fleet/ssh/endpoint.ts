@@ -9,7 +9,7 @@ export interface SshNode {
     readonly user: string
     readonly port: number
     readonly identityFile?: string | undefined
-    /** `[user@]host[:port]`, a host to go through. */
+    /** `[user@]host[:port]`, a host to go through; several, the nearest to us first, with commas between. */
     readonly jump?: string | undefined
     readonly knownHosts?: string | undefined
   }
@@ -33,16 +33,23 @@ export function endpointOf({ name, address, ssh }: SshNode): Endpoint {
   return { name, host: address, port, user, identityFile, knownHosts, address: formatAddress(address, port) }
 }
 
-/** The host on the way to a node; its user and key are the node's unless it says otherwise. */
-export function jumpOf({ ssh }: SshNode): Endpoint | undefined {
-  if (ssh.jump === undefined) return undefined
+/**
+ * The hosts on the way to a node, the nearest to us first; their user and key are the node's unless they say otherwise.
+ *
+ * @throws CwError FILE_INVALID
+ */
+export function jumpsOf({ ssh }: SshNode): readonly Endpoint[] {
+  return ssh.jump?.split(',').map(text => jumpHost(text, ssh)) ?? []
+}
+
+function jumpHost(text: string, ssh: SshNode['ssh']): Endpoint {
   const parts = /^(?:(?<user>[^@]+)@)?(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]+))(?::(?<port>\d+))?$/.exec(
-    ssh.jump,
+    text,
   )?.groups
   const host = parts?.v6 ?? parts?.host
   const port = Number(parts?.port ?? 22)
   if (host === undefined || port < 1 || port > 65_535) {
-    throw new CwError('FILE_INVALID', `the jump host ${ssh.jump} is not of the form user@host:port`, {
+    throw new CwError('FILE_INVALID', `the jump host ${text} is not of the form user@host:port`, {
       changed: 'nothing',
       remedies: ['correct ssh.jump in the deployment file'],
     })

@@ -54,7 +54,7 @@ export const CHECKS = {
     remedy: 'stop the program that holds the port, or let it listen elsewhere',
   },
   PORTS_REACHABLE: {
-    title: 'nodes reach each other on the ports of the manual’s port tables (TCP)',
+    title: 'nodes reach each other on the ports of the manual’s port tables',
     why: 'a firewall or security group on the way drops what the roles say to each other',
     remedy: 'open the port from that node to that node: manual, "Clearwater IP Port Usage"',
   },

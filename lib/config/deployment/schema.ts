@@ -25,10 +25,11 @@ export const SSH_USER: WordRule = {
   pattern: /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/,
   says: 'is a user name',
 }
+const ONE_JUMP = String.raw`([A-Za-z_][A-Za-z0-9_.-]{0,31}@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:\d{1,5})?`
 export const SSH_JUMP: WordRule = {
   type: 'text',
-  pattern: /^([A-Za-z_][A-Za-z0-9_.-]{0,31}@)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:\d{1,5})?$/,
-  says: 'has the form user@host:port',
+  pattern: new RegExp(`^${ONE_JUMP}(,${ONE_JUMP}){0,7}$`),
+  says: 'has the form user@host:port, several with commas between',
 }
 const VARIABLE: WordRule = {
   type: 'text',
@@ -56,7 +57,10 @@ const ssh = record(
       { type: 'text' },
       'Private key; a path relative to this file. Default: the SSH agent.',
     ),
-    jump: word(SSH_JUMP, 'Host to go through, as user@host:port.'),
+    jump: word(
+      SSH_JUMP,
+      'Host to go through, as user@host:port; several, the nearest to you first, with commas between.',
+    ),
     known_hosts: word({ type: 'text' }, 'File with host keys. Default: ~/.ssh/known_hosts.'),
   },
   'How hosts are reached over SSH.',
