@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { ROOT } from './runtime.mjs'
+import { thirdPartyText } from './third-party.mjs'
 
 export const ENTRY = 'dist/main.js'
 
@@ -35,7 +36,7 @@ export async function buildIfChanged() {
   const { build } = await import('esbuild')
   // Built beside and swapped in, so that a running core or a second build never sees half a bundle.
   const fresh = join(ROOT, 'dist', `.new-${process.pid}`)
-  await build({
+  const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: { main: 'cli/main.ts', commands: 'cli/commands.ts' },
     outdir: fresh,
@@ -45,6 +46,7 @@ export async function buildIfChanged() {
     target: 'node24',
     format: 'esm',
     external: EXTERNAL,
+    metafile: true,
     sourcemap: true,
     sourcesContent: false,
     legalComments: 'none',
@@ -59,6 +61,7 @@ export async function buildIfChanged() {
     },
     logLevel: 'warning',
   })
+  writeFileSync(join(fresh, 'THIRD-PARTY.txt'), thirdPartyText(ROOT, Object.keys(metafile.inputs)))
   swapIn(fresh)
   writeFileSync(stampFile, stamp)
   return true

@@ -1,6 +1,7 @@
-import { appendFileSync, chmodSync, mkdirSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import shipped from '../../package.json' with { type: 'json' }
 import { Child } from '../support/child.ts'
 import { freePortOffset } from '../support/ports.ts'
 import { PROJECT } from '../support/core.ts'
@@ -73,6 +74,22 @@ describe('a release, unpacked on a host without Node', () => {
     expect(core.exit, core.stdout).toBeUndefined()
     expect(core.stderr).toBe('')
     expect(await core.stop()).toEqual({ code: 0, signal: null })
+  })
+
+  test('has the licences of all code that is in it', () => {
+    const text = readFileSync(join(release, 'dist', 'THIRD-PARTY.txt'), 'utf8')
+    const sections = text.split(/^-{78}\n(?=\S+ \d)/m).slice(1)
+    const titles = sections.map(section => section.slice(0, section.indexOf(' (')))
+    const bundled = Object.entries(shipped.dependencies).map(([name, version]) => `${name} ${version}`)
+
+    expect(titles).toEqual([...new Set(titles)].toSorted())
+    expect(titles).toEqual(expect.arrayContaining(bundled))
+    // What they need is there as well, and nothing that only builds or tests.
+    expect(titles.some(title => title.startsWith('fast-uri '))).toBe(true)
+    expect(titles.some(title => /^(esbuild|vitest|typescript) /.test(title))).toBe(false)
+    for (const section of sections) expect(section).toMatch(/licen[cs]e|permi(t|ssion)|public domain/i)
+    expect(text).toContain('Copyright (c) 2011 Einar Otto Stangvik')
+    expect(readFileSync(join(release, 'runtime', 'LICENSE'), 'utf8')).toMatch(/^Node\.js is licensed/)
   })
 
   test('can be read and run by any user, and written by root alone', async () => {
