@@ -144,6 +144,57 @@ nodes:
   })
 })
 
+describe('the templates of a deployment on IPv6', () => {
+  const deployment = deploymentOf(`
+name: lab
+domain: ims.test
+nodes:
+  - { name: bono-1, address: 'FD00:0::1', public_address: '2001:db8::1', roles: [bono] }
+  - { name: core-1, address: 'fd00::2', roles: [sprout, homestead] }
+`)
+  const authority = Authority.found('lab')
+  const textOf = (template: string, name: string): string => {
+    const node = deployment.nodes.find(each => each.name === name)
+    if (node === undefined) throw new Error(name)
+    const values = { deployment, node, authority, secrets: new Map(), learned: undefined }
+    return renderTemplate(template, templateValues(values))
+  }
+
+  test('name addresses as they are, and in URLs with brackets', () => {
+    expect(textOf('etc/local_config.shell', 'bono-1').split('\n')).toEqual(
+      expect.arrayContaining([
+        'local_ip=fd00::1',
+        'public_ip=2001:db8::1',
+        'public_hostname=bono-1.ims.test',
+        'etcd_cluster=fd00::1',
+      ]),
+    )
+    expect(textOf('etc/hosts.hosts', 'core-1')).toContain('fd00::2 scscf.sprout.ims.test\n')
+    expect(textOf('etcd/etcd.env', 'core-1')).toContain('ETCD_LISTEN_PEER_URLS="https://[fd00::2]:2380"\n')
+    expect(textOf('etc/memcached.plain', 'core-1')).toContain('-l fd00::2\n')
+  })
+
+  test('let only nodes of its own into the core, by their family', () => {
+    const rules = textOf('firewall/firewall.nft', 'core-1')
+
+    expect(rules).toContain('ip6 saddr { fd00::1, 2001:db8::1, fd00::2 } udp dport 5054 accept')
+    expect(rules).not.toMatch(/ ip saddr /)
+  })
+
+  test('make a zone of AAAA records', () => {
+    const zone = zoneFile(deployment, 7, ['2001:db8::53']).split('\n')
+
+    expect(zone).toEqual(
+      expect.arrayContaining([
+        'ns 3600 IN AAAA 2001:db8::53',
+        'ims.test. IN AAAA 2001:db8::1',
+        'scscf.sprout.ims.test. IN AAAA fd00::2',
+      ]),
+    )
+    expect(zone.filter(line => / A /.test(line))).toEqual([])
+  })
+})
+
 function deploymentOf(text: string): Deployment {
   const parsed = parseDeployment(text, 'cw.yaml')
   if ('faults' in parsed) throw new Error(JSON.stringify(parsed.faults))

@@ -199,6 +199,25 @@ describe('ports between nodes', () => {
     }
   })
 
+  test('are tried on IPv6 as well', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'clearwater-ways-'))
+    const listener = createServer(socket => socket.destroy())
+    listener.listen(0, '::1')
+    await once(listener, 'listening')
+    const { port } = listener.address() as { port: number }
+    const way = (protocol: 'tcp' | 'udp', at: number) =>
+      ({ from: 'a', to: 'b', protocol, address: '::1', port: at, why: 'SIP' }) as const
+    try {
+      const ways = [way('tcp', port), way('udp', 1)]
+      expect(await tryWays(localShell(root, 'a'), ways, signal)).toMatchObject([
+        { result: 'ok', message: '2 ports of others are reached' },
+      ])
+    } finally {
+      listener.close()
+      rmSync(root, { recursive: true })
+    }
+  })
+
   test('of UDP are open where SIP is answered or the host refuses, and shut where nothing comes back', async () => {
     const root = mkdtempSync(join(tmpdir(), 'clearwater-ways-'))
     const asked: string[] = []

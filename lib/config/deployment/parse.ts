@@ -178,11 +178,12 @@ function nodeOf(
   node: FileNode,
   base: Pick<Deployment, 'domain' | 'sites' | 'ssh'> & Pick<DeploymentNode, 'user'>,
 ): DeploymentNode {
-  const address = node.address.text
+  // Hosts tell theirs in this spelling, and it is compared as text.
+  const address = canonical(node.address.text)
   return {
     name: node.name.text,
     address,
-    publicAddress: node.public_address?.text ?? address,
+    publicAddress: node.public_address === undefined ? address : canonical(node.public_address.text),
     publicHostname: node.public_hostname?.text ?? `${node.name.text}.${base.domain}`,
     site: node.site?.text ?? base.sites[0] ?? 'site1',
     roles: (node.roles ?? []).map(role => role.text as Role),
