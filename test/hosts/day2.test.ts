@@ -1,3 +1,5 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitUntil } from '../support/wait.ts'
 import { deploymentOf, makeRelease, Operator, told } from './deployment.ts'
@@ -85,6 +87,44 @@ describe('three hosts, day after day', () => {
     expect(now.next.command).toBeUndefined()
     const check = await cw('check')
     expect(check.code, told(check)).toBe(0)
+  })
+
+  test('the files that sprout routes by come to every node, and sprout uses them', async () => {
+    const folder = join(lab.home, 'shared')
+    const files = {
+      'bgcf.json': { routes: [{ name: 'trunk', domain: 'pstn.test', route: ['sip:bono-1.ims.test:5058'] }] },
+      'enum.json': {
+        number_blocks: [{ name: 'ours', prefix: '+1650555', regex: '!(^.*$)!sip:\\1@ims.test!' }],
+      },
+      's-cscf.json': {
+        's-cscfs': [
+          {
+            server: 'sip:scscf.sprout.ims.test:5054;transport=TCP',
+            ...{ priority: 0, weight: 100, capabilities: [] },
+          },
+        ],
+      },
+    }
+    mkdirSync(folder)
+    for (const [name, document] of Object.entries(files)) {
+      writeFileSync(join(folder, name), JSON.stringify(document))
+    }
+    const onNode = (node: string, name: string): string =>
+      readFileSync(join(lab.host(node).root, 'etc/clearwater', name), 'utf8')
+
+    const imported = await cw('config', 'import', folder, '--yes')
+    expect(imported.code, told(imported)).toBe(0)
+    for (const [name, document] of Object.entries(files)) {
+      for (const node of Object.keys(ROLES)) expect(JSON.parse(onNode(node, name))).toEqual(document)
+    }
+    await allIsWell()
+    const verify = await cw('verify')
+    expect(verify.code, told(verify)).toBe(0)
+
+    writeFileSync(join(folder, 'enum.json'), '{"number_blocks":[{"prefix":"+1"}]}')
+    const invalid = await cw('config', 'import', folder, '--yes')
+    expect(invalid.stderr).toContain('error FILE_INVALID')
+    expect(JSON.parse(onNode('core-1', 'enum.json'))).toEqual(files['enum.json'])
   })
 
   test('a command runs on all of them as it is', async () => {
