@@ -74,6 +74,23 @@ describe('bgcf.json', () => {
   })
 })
 
+describe('rph.json', () => {
+  const blocks = (...values: readonly string[]): string =>
+    JSON.stringify({ priority_blocks: [{ priority: 3, rph_values: values }] })
+
+  test('gives the priorities that count; one that is broken leaves them as they were', async () => {
+    expect((await readNodeFiles(folder)).priorities).toEqual(new Set())
+    write('rph.json', blocks('ETS.0', 'wps.1'))
+    const before = await readNodeFiles(folder)
+    write('rph.json', blocks('ets'))
+
+    const after = await readNodeFiles(folder, before)
+
+    expect(after.priorities).toEqual(new Set(['ets.0', 'wps.1']))
+    expect(after.complaints.join()).toContain('rph.json: ')
+  })
+})
+
 describe('a JSON file that cannot be read', () => {
   test('is a complaint, and what it said before goes on to count', async () => {
     const routes = [{ name: 'trunk', domain: '*', route: ['sip:ibcf.example.com'] }]

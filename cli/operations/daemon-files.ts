@@ -23,7 +23,7 @@ export interface NodeFiles extends SharedFiles {
 }
 
 /**
- * Reads `shared_config`, `local_config`, `user_settings`, the shared files of sprout and `dns.json`. A file that is not
+ * Reads `shared_config`, `local_config`, `user_settings`, the other shared files and `dns.json`. A file that is not
  * there says nothing; one of the first three with faults says what can be read of it.
  *
  * @param before what one of the others with faults, or one that cannot be read, said the last time: that goes on to count

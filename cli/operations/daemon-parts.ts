@@ -95,6 +95,7 @@ async function bono(base: Base): Promise<Part> {
   const { client, webSocket, trusted, bonoHttp } = place.ports
   const ports = { untrusted: client, websocket: webSocket, trusted }
   const environment = await base.openStores()
+  const protection = protectionOf(base)
   const options: Changing<BonoOptions> = {
     ...place.settings,
     homeDomains: place.homeDomains,
@@ -106,13 +107,14 @@ async function bono(base: Base): Promise<Part> {
     upstream: { ...place.upstream, host: uriHost(place.upstream.host) },
     trustedPeers: place.trustedPeers,
     pbxes: place.pbxes,
+    priorities: protection.priorities,
     ...(place.pbxServiceRoute === undefined ? {} : { pbxServiceRoute: place.pbxServiceRoute }),
   }
   const running = await startBono(options, {
     clock,
     log,
     resolver: place.resolver,
-    protection: { ...protectionOf(base), pooled: sproutPools(place) },
+    protection: { ...protection, pooled: sproutPools(place) },
     net: new LocalNet(),
     flowStore: new EmbeddedFlowStore(environment, clock),
     secret: await keptSecret(environment, 'flows'),
@@ -123,9 +125,10 @@ async function bono(base: Base): Promise<Part> {
   return {
     ports: { ...ports, http: bonoHttp },
     doors: [{ name: 'bono', kind: 'sip', port: client }],
-    follow: ({ settings, trustedPeers }) => {
+    follow: ({ settings, trustedPeers, shared }) => {
       options.sessionExpires = settings.sessionExpires
       options.trustedPeers = trustedPeers
+      refill(protection.priorities, shared.priorities)
       options.allowEmergencyRegistration = settings.allowEmergencyRegistration
       options.allowAnonymousEmergencyCalls = settings.allowAnonymousEmergencyCalls
     },
@@ -188,6 +191,7 @@ async function sprout(base: Base): Promise<Part> {
       options.applyFallbackIfcs = settings.applyFallbackIfcs
       options.emergencyUri = emergencyUri
       Object.assign(options, shared)
+      refill(protection.priorities, shared.priorities)
     },
   }
 }
@@ -227,14 +231,21 @@ function httpServers({ place, clock }: Base, admission: Admission): HttpServers 
 
 /** Against more requests than can be answered, and peers that do not answer. */
 function protectionOf({
-  place: { limits },
+  place: { limits, shared },
   clock,
-}: Base): NodeProtection & { readonly admission: Admission } {
+}: Base): NodeProtection & { readonly admission: Admission; readonly priorities: Set<string> } {
   return {
+    priorities: new Set(shared.priorities),
     admission: new Admission(limits.overload),
     graylist: new Graylist({ clock, blackFor: limits.sipBlacklist }),
     statelessProxies: limits.statelessProxies,
   }
+}
+
+/** The same set with other values, for those who hold it. */
+function refill(set: Set<string>, values: Iterable<string>): void {
+  set.clear()
+  for (const value of values) set.add(value)
 }
 
 /** Where bono's requests go: the I-CSCF, and the S-CSCF that a registration named. */

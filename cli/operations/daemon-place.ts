@@ -158,7 +158,7 @@ const NODE_DRAIN = seconds(20)
 
 /** @throws CwError FILE_INVALID where something is missing that nothing can be done without */
 export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, names }: NodePlacement): Place {
-  const { values, bgcfRoutes, numberBlocks, scscfs, criteriaSets } = files
+  const { values, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } = files
   const settings = settingsOf(values)
   const address = required(values, 'local_ip', folder, files.complaints)
   const domain = required(values, 'home_domain', folder, files.complaints).toLowerCase()
@@ -220,7 +220,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     enum: enumSourceOf(values, settings),
     externalIcscfUri: values.get('external_icscf_uri'),
     emergencyUri: values.get('emergency_uri'),
-    shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets },
+    shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities },
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }

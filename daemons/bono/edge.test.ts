@@ -35,6 +35,32 @@ describe('what every request must have right', () => {
     expect(final.headers.get(H.Unsupported)).toBe('foo, bar')
   })
 
+  test.each([
+    [200, ['Require: resource-priority', 'Resource-Priority: wps.1, ETS.0']],
+    [417, ['Require: resource-priority', 'Resource-Priority: wps.1']],
+    [417, ['Require: timer, resource-priority']],
+    [200, ['Resource-Priority: wps.1']],
+    [200, ['Proxy-Require: resource-priority', 'Resource-Priority: ets.0']],
+    [417, ['Proxy-Require: resource-priority', 'Resource-Priority: wps.1']],
+    [420, ['Proxy-Require: resource-priority, foo', 'Resource-Priority: ets.0']],
+  ])('%i for %j where only ets.0 counts (RFC 4412)', async (status, lines) => {
+    const { outside, register } = openEdge({ priorities: new Set(['ets.0']) })
+    const flow = new TestFlow()
+    await register(flow, [ALICE])
+    const { responses } = await outside(flow, 'INVITE', 'sip:bob@example.com', lines)
+    expect(responses.map(response => response.status)).toEqual([status])
+    expect(responses[0]?.headers.get(H['Accept-Resource-Priority'])).toBe(
+      status === 417 ? 'ets.0' : undefined,
+    )
+    if (status === 420) expect(responses[0]?.headers.get(H.Unsupported)).toBe('foo')
+  })
+
+  test('where no priority counts, one that is insisted on is the callee’s matter', async () => {
+    const { outside, flow } = await withAlice()
+    const lines = ['Require: resource-priority', 'Resource-Priority: wps.1']
+    expect((await outside(flow, 'INVITE', 'sip:bob@example.com', lines)).statuses).toEqual([200])
+  })
+
   test('an ACK that would be refused is dropped', async () => {
     const { outside, sender } = openEdge()
     const exchange = await outside(new TestFlow(), 'ACK', 'sip:bob@example.com')

@@ -5,7 +5,7 @@ import { withSessionAnswer, withSessionExpires } from '../../lib/ims/session-tim
 import { newTag } from '../../lib/sip/branch.ts'
 import type { NextHop, Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { forward, forwardAck, type Fork } from '../../lib/sip/forward.ts'
-import { H } from '../../lib/sip/header-names.ts'
+import { H, type HeaderId } from '../../lib/sip/header-names.ts'
 import type { HeaderEdit } from '../../lib/sip/headers.ts'
 import { responseTo, type SipRequest, type SipResponse } from '../../lib/sip/message.ts'
 import { isEmergency } from '../../lib/sip/priority.ts'
@@ -61,7 +61,7 @@ export class Edge implements RegistrationEdge {
     if (request.method === 'REGISTER' || this.#isPeer(flow) || this.flows.find(flow) !== undefined)
       return undefined
     if (this.routes.isPoll(request) || isEmergency(request) || this.#isForAnybody(request)) return undefined
-    return faultOf(request) ?? 403
+    return faultOf(request, this.options.priorities)?.status ?? 403
   }
 
   /** A request from outside: ports 5060 and 5062. */
@@ -69,8 +69,8 @@ export class Edge implements RegistrationEdge {
     const { request, flow } = exchange
     if (flow === undefined || this.#answerPoll(exchange)) return
     if (request.method !== 'ACK') {
-      const refusal = faultOf(request)
-      if (refusal !== undefined) return this.refuse(exchange, refusal)
+      const fault = faultOf(request, this.options.priorities)
+      if (fault !== undefined) return this.refuse(exchange, fault.status, fault.header)
     }
     if (this.options.trustedPeers.includes(flow.remoteAddress)) return this.#fromTrunk(exchange)
     if (request.method === 'REGISTER') return register(exchange, this)
@@ -102,19 +102,10 @@ export class Edge implements RegistrationEdge {
   }
 
   /** Answers without forwarding; an ACK is dropped. */
-  refuse(exchange: ServerExchange, status: number): void {
+  refuse(exchange: ServerExchange, status: number, header?: readonly [id: HeaderId, value: string]): void {
     if (exchange.request.method === 'ACK') return
-    const edit =
-      status === 420
-        ? (headers: HeaderEdit): unknown =>
-            headers.append(H.Unsupported, exchange.request.headers.lines(H['Proxy-Require']).join(', '))
-        : undefined
-    exchange.respond(
-      responseTo(exchange.request, status, {
-        toTag: newTag(),
-        ...(edit === undefined ? {} : { edit: headers => void edit(headers) }),
-      }),
-    )
+    const edit = header === undefined ? {} : { edit: (headers: HeaderEdit) => void headers.append(...header) }
+    exchange.respond(responseTo(exchange.request, status, { toTag: newTag(), ...edit }))
   }
 
   /** P-Charging headers of this edge, where charging is configured (RFC 7315). */

@@ -13,6 +13,8 @@ export interface BonoOptions {
   readonly ports: { readonly untrusted: number; readonly websocket: number; readonly trusted: number }
   /** Where requests enter the core: host and port of the I-CSCF. */
   readonly upstream: { readonly host: string; readonly port: number | undefined }
+  /** Values of Resource-Priority, in lower case, that count here (RFC 4412); absent: none are looked at. */
+  readonly priorities?: ReadonlySet<string>
   /** Session-Expires put into calls, in seconds. */
   readonly sessionExpires: number
   /** `allow_emergency_registration`: contacts for emergency calls may be registered. */

@@ -12,6 +12,9 @@ const GOOD: Readonly<Record<JsonFileName, string>> = {
   's-cscf.json': `{"s-cscfs": [
     {"server": "sip:scscf1", "priority": 0, "weight": 100, "capabilities": [1]},
     {"server": "sip:scscf2", "priority": 0, "weight": 100, "capabilities": []}]}`,
+  'rph.json': `{"priority_blocks": [
+    {"priority": 1, "rph_values": ["ets.4", "own.x"]},
+    {"priority": 14, "rph_values": ["ets.0", "wps.0"]}]}`,
 }
 
 describe.each(Object.entries(GOOD) as [JsonFileName, string][])('%s', (name, good) => {
@@ -53,6 +56,11 @@ test.each<[JsonFileName, string, string, string, number, string]>([
   ['s-cscf.json', '[1]', '["1"]', 'error', 2, 'capabilities is a list'],
   ['s-cscf.json', 'sip:scscf2', 'scscf2', 'error', 3, 'SIP URI of an S-CSCF'],
   ['s-cscf.json', 'sip:scscf2', 'sip:scscf1', 'warning', 3, 'in entry 1 too'],
+  ['rph.json', '14', '16', 'error', 3, 'from 1 (lowest) to 15'],
+  ['rph.json', '"ets.4", "own.x"', '"ets.4", 5', 'error', 2, 'is like ets.0'],
+  ['rph.json', '["ets.4", "own.x"]', '"ets.4"', 'error', 2, 'is a list'],
+  ['rph.json', '"wps.0"', '"OWN.X"', 'error', 3, 'in another block too'],
+  ['rph.json', '1,', '15,', 'error', 3, 'not in the order of their namespace'],
 ])('%s with %s as %s is told at its place', (name, from, to, severity, line, message) => {
   const text = GOOD[name].replace(from, to)
   const fault = validateJsonFile(name, text).find(each => each.message.includes(message))

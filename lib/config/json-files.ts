@@ -2,11 +2,12 @@ import { MOST_FILE_BYTES } from './config-file.ts'
 import { inOrder, type Fault } from './fault.ts'
 import { parseJson, type JsonNode } from './json-text.ts'
 import { nearest } from '../kit/nearest.ts'
+import { isBelow, isResourcePriority } from './resource-priorities.ts'
 import { placesOf } from './text-place.ts'
 import { isHost, isSipUri } from './value.ts'
 
-/** The JSON files that sprout reads and all nodes share. */
-export type JsonFileName = 'bgcf.json' | 'enum.json' | 's-cscf.json'
+/** The JSON files that all nodes share. */
+export type JsonFileName = 'bgcf.json' | 'enum.json' | 's-cscf.json' | 'rph.json'
 
 type Path = readonly (string | number)[]
 type Tell = (path: Path, message: string, more?: Partial<Fault>) => void
@@ -17,6 +18,8 @@ interface Declared {
   readonly list: string
   readonly fields: readonly string[]
   readonly entry: (entry: Fields, path: Path, tell: Tell) => void
+  /** What entries that are each right may still get wrong between them. */
+  readonly together?: (entries: readonly unknown[], tell: Tell) => void
 }
 
 const FILES: Readonly<Record<JsonFileName, Declared>> = {
@@ -26,6 +29,12 @@ const FILES: Readonly<Record<JsonFileName, Declared>> = {
     list: 's-cscfs',
     fields: ['server', 'priority', 'weight', 'capabilities'],
     entry: checkScscf,
+  },
+  'rph.json': {
+    list: 'priority_blocks',
+    fields: ['priority', 'rph_values'],
+    entry: checkPriorityBlock,
+    together: checkPriorities,
   },
 }
 
@@ -52,7 +61,11 @@ export function validateJsonFile(name: JsonFileName, text: string): readonly Fau
   return inOrder(faults)
 }
 
-function checkDocument({ list, fields, entry: check }: Declared, document: unknown, tell: Tell): void {
+function checkDocument(
+  { list, fields, entry: check, together }: Declared,
+  document: unknown,
+  tell: Tell,
+): void {
   if (!isObject(document) || !Array.isArray(document[list])) {
     tell([], `has to be an object with a list under "${list}"`)
     return
@@ -70,6 +83,7 @@ function checkDocument({ list, fields, entry: check }: Declared, document: unkno
     check(entry, path, tell)
     checkRepeated(entry, index, path, seen, tell)
   }
+  together?.(document[list] as readonly unknown[], tell)
 }
 
 /** Of several entries for the same destination only the first is used. */
@@ -138,6 +152,41 @@ function checkScscf({ server, priority, weight, capabilities }: Fields, path: Pa
   }
   if (!Array.isArray(capabilities) || !capabilities.every(isCount)) {
     tell([...path, 'capabilities'], 'capabilities is a list of whole numbers from 0', { key: 'capabilities' })
+  }
+}
+
+function checkPriorityBlock({ priority, rph_values: values }: Fields, path: Path, tell: Tell): void {
+  if (!isCount(priority) || Number(priority) < 1 || Number(priority) > 15) {
+    tell([...path, 'priority'], 'priority is a whole number from 1 (lowest) to 15', { key: 'priority' })
+  }
+  if (!Array.isArray(values)) {
+    tell([...path, 'rph_values'], 'rph_values is a list', { key: 'rph_values' })
+    return
+  }
+  for (const [index, value] of (values as readonly unknown[]).entries()) {
+    if (isResourcePriority(value)) continue
+    tell([...path, 'rph_values', index], 'a value of Resource-Priority is like ets.0', { key: 'rph_values' })
+  }
+}
+
+/** No value counts for more than one that its namespace puts above it, and none counts twice. */
+function checkPriorities(entries: readonly unknown[], tell: Tell): void {
+  const placed: { readonly value: string; readonly priority: number }[] = []
+  for (const [index, entry] of entries.entries()) {
+    if (!isObject(entry) || !Array.isArray(entry['rph_values'])) continue
+    const priority = Number(entry['priority'])
+    for (const [at, value] of (entry['rph_values'] as readonly unknown[]).entries()) {
+      if (!isResourcePriority(value)) continue
+      const path = ['priority_blocks', index, 'rph_values', at]
+      for (const other of placed) {
+        if (other.value.toLowerCase() === value.toLowerCase()) tell(path, `${value} is in another block too`)
+        const inverted = priority > other.priority ? isBelow(value, other.value) : isBelow(other.value, value)
+        if (inverted && priority !== other.priority) {
+          tell(path, `${value} and ${other.value} are not in the order of their namespace`)
+        }
+      }
+      placed.push({ value, priority })
+    }
   }
 }
 

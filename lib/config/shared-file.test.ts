@@ -37,6 +37,13 @@ describe('a change of a shared file', () => {
     })
   })
 
+  test('of what counts as a priority is for the edge too', () => {
+    const after = '{"priority_blocks":[{"priority":1,"rph_values":["ets.0"]}]}'
+    expect(effectsOf(changesBetween('rph.json', undefined, after)).reload).toEqual(
+      new Set(['bono', 'sprout']),
+    )
+  })
+
   test('reloads nobody who restarts', () => {
     const effects = effectsOf([
       change('live', 'bono', 'sprout'),

@@ -78,14 +78,15 @@ function optionChanges(before: string, after: string): readonly SharedChange[] {
     })
 }
 
-/** sprout reads these files, at a reload (operations.md §5.1). */
+/** sprout reads these files, at a reload (operations.md §5.1); bono what keeps calls from being refused. */
 function fileChanges(
   file: JsonFileName | XmlFileName,
   before: string,
   after: string,
 ): readonly SharedChange[] {
   if (isXmlFile(file) ? before.trim() === after.trim() : sameJson(before, after)) return []
-  return [{ name: file, before, after, impact: 'reload', usedBy: ['sprout'], secret: false }]
+  const usedBy: readonly Consumer[] = file === 'rph.json' ? ['bono', 'sprout'] : ['sprout']
+  return [{ name: file, before, after, impact: 'reload', usedBy, secret: false }]
 }
 
 function sameJson(a: string, b: string): boolean {

@@ -6,6 +6,7 @@ const KEYS = {
   'bgcf.json': 'bgcf_json',
   'enum.json': 'enum_json',
   's-cscf.json': 'scscf_json',
+  'rph.json': 'rph_json',
   'shared_ifcs.xml': 'shared_ifcs',
   'fallback_ifcs.xml': 'fallback_ifcs',
 } as const satisfies Record<SharedFileName, string>

@@ -81,6 +81,7 @@ const NAMES = [
   'Security-Server',
   'Security-Verify',
   'P-Media-Authorization',
+  'Accept-Resource-Priority',
 ] as const
 
 export type KnownHeaderName = (typeof NAMES)[number]

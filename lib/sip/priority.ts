@@ -35,7 +35,8 @@ function isOfChain(request: SipRequest): boolean {
   return topRoute(request)?.user?.startsWith('odi_') === true
 }
 
-function hasPriority(request: SipRequest, priorities: ReadonlySet<string> | undefined): boolean {
+/** Whether one of its values of Resource-Priority is among these (RFC 4412 §3.1), which are in lower case. */
+export function hasPriority(request: SipRequest, priorities: ReadonlySet<string> | undefined): boolean {
   if (priorities === undefined || priorities.size === 0) return false
   return request.headers
     .list(H['Resource-Priority'])

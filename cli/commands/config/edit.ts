@@ -16,6 +16,7 @@ edited again.`
         'bgcf.json',
         'enum.json',
         's-cscf.json',
+        'rph.json',
         'shared_ifcs.xml',
         'fallback_ifcs.xml',
       ],

@@ -7,8 +7,8 @@ import { changeFlags, ConfigurationCommand } from './command.ts'
 export default class ConfigImport extends ConfigurationCommand {
   static override summary =
     'Make the shared files of a folder those of all nodes, or put back what was before a change.'
-  static override description = `Of shared_config, bgcf.json, enum.json, s-cscf.json, shared_ifcs.xml and fallback_ifcs.xml
-those that the folder has. They are checked and shown as a plan, as with cw config set.`
+  static override description = `Of shared_config, bgcf.json, enum.json, s-cscf.json, rph.json, shared_ifcs.xml and
+fallback_ifcs.xml those that the folder has. They are checked and shown as a plan, as with cw config set.`
   static override examples = [
     '<%= config.bin %> config import ./configuration',
     '<%= config.bin %> config import --before 7',
