@@ -29,7 +29,8 @@ export default class Daemon extends CwCommand {
   static override summary = 'Run one daemon in this process.'
   static override description = `On a node of a deployment it is told what to do by the files in --config: shared_config,
 local_config, user_settings, of which a later one wins, and the JSON and XML files beside them. SIGHUP reads them again,
-SIGTERM lets it finish what is under way. Its log is NAME.log in log_directory, or standard error where there is no such folder.
+SIGTERM lets it finish what is under way. SIGQUIT has it quiesce: it takes nobody new and ends once nobody is left; SIGUSR1 takes
+that back. Its log is NAME.log in log_directory, or standard error where there is no such folder.
 
 Without --config it is told by flags. Each daemon keeps its data in a folder of its name in --data-dir. Those of one core
 share --domain, --sprout-hostname and --port-offset.`
@@ -112,7 +113,7 @@ share --domain, --sprout-hostname and --port-offset.`
     const opened = Object.entries(daemon.ports).map(([role, port]) => `${role} ${port}`)
     if (this.jsonEnabled()) printEvent('ready', { daemon: name, ports: daemon.ports, pid: process.pid })
     else process.stdout.write(`${name} is ready on ${daemon.address}: ${opened.join(', ')}\n`)
-    const signal = await stop
+    const signal = await Promise.race([stop, quiesced(daemon)])
     await daemon.close()
     return { result: { event: 'stopped', signal } }
   }
@@ -121,7 +122,21 @@ share --domain, --sprout-hostname and --port-offset.`
 interface Running {
   readonly ports: Readonly<Record<string, number>>
   readonly address: string
+  quiesce(): Promise<boolean>
+  unquiesce(): Promise<void>
   close(): Promise<void>
+}
+
+/** Has the daemon quiesce at SIGQUIT, and no longer at SIGUSR1; resolves once nobody is left. */
+function quiesced(daemon: Running): Promise<NodeJS.Signals> {
+  return new Promise((resolve, reject) => {
+    process.on('SIGQUIT', signal => {
+      daemon.quiesce().then(isIdle => {
+        if (isIdle) resolve(signal)
+      }, reject)
+    })
+    process.on('SIGUSR1', () => void daemon.unquiesce().catch(reject))
+  })
 }
 
 function upstreamOf(text: string): { readonly host: string; readonly port: number } {

@@ -105,6 +105,15 @@ export class NodeDaemon {
     return this.#reloaded
   }
 
+  /** As {@link RunningDaemon.quiesce}. */
+  async quiesce(): Promise<boolean> {
+    return (await this.#daemon?.quiesce()) ?? true
+  }
+
+  async unquiesce(): Promise<void> {
+    await this.#daemon?.unquiesce()
+  }
+
   async close(): Promise<void> {
     await this.#supervisor.stopping('finishing what is under way')
     this.#supervisor.close()

@@ -32,6 +32,7 @@ import { SystemdUnits } from '../../lib/kit/units.ts'
 import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { NodeProtection } from '../../lib/sip/node.ts'
+import type { Quiescing } from '../../lib/sip/quiescing.ts'
 import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
@@ -69,6 +70,8 @@ export interface Base {
 export interface Part {
   readonly ports: Readonly<Record<string, number>>
   readonly doors: readonly Omit<Door, 'host'>[]
+  /** Absent: nobody has to be waited for. */
+  readonly quiescence?: Quiescing
   /** Takes what may change while it runs (`LIVE_OPTIONS`). */
   follow(place: Place): void
 }
@@ -125,6 +128,7 @@ async function bono(base: Base): Promise<Part> {
   return {
     ports: { ...ports, http: bonoHttp },
     doors: [{ name: 'bono', kind: 'sip', port: client }],
+    quiescence: running.quiescence,
     follow: ({ settings, trustedPeers, shared }) => {
       options.sessionExpires = settings.sessionExpires
       options.trustedPeers = trustedPeers
@@ -185,6 +189,7 @@ async function sprout(base: Base): Promise<Part> {
   return {
     ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
+    quiescence: running.quiescence,
     follow: ({ settings, shared, emergencyUri }) => {
       options.regMaxExpires = settings.regMaxExpires
       options.nonceCountSupported = settings.nonceCountSupported

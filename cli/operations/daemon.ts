@@ -20,6 +20,14 @@ export interface RunningDaemon extends Pick<Part, 'follow'> {
   readonly address: string
   /** Whether it answers itself on each of its doors, as it would anyone. */
   isAlive(): Promise<boolean>
+  /**
+   * Sends elsewhere who can go, and waits for the rest, however long it takes.
+   *
+   * @returns true once there is nothing left to do and it may be closed, false if `unquiesce` came before
+   */
+  quiesce(): Promise<boolean>
+  /** At work as usual again. */
+  unquiesce(): Promise<void>
   /** Stops accepting, finishes what is under way within the time for that, and closes. */
   close(): Promise<void>
 }
@@ -46,6 +54,7 @@ export async function runDaemon(
   const opened = new AsyncDisposableStack()
   const sip: SipParts = {}
   let ready = false
+  let quiescing = false
   let drainedBy: number | undefined
   const clock = new TimerWheel(error => {
     log.error('a timer failed', { error })
@@ -69,13 +78,19 @@ export async function runDaemon(
     addMonitoring: server => {
       addMonitoringRoutes(server, {
         healthy: () => ready,
-        status: () => ({ daemon: name, version: manifest.version, ...details(), ...sipStatus(sip) }),
+        status: () => ({
+          daemon: name,
+          version: manifest.version,
+          quiescing,
+          ...details(),
+          ...sipStatus(sip),
+        }),
         metrics: () => [...(isSip(sip) ? metricsOf(sip) : []), ...base.figures.flatMap(figures => figures())],
       })
     },
   }
   try {
-    const part = await PARTS[name](base)
+    const part: Part = await PARTS[name](base)
     const host = reachableHere(place.bind)
     const doors: readonly Door[] = part.doors.map(door => ({ ...door, host, selfName: place.address }))
     await readyCheck(doors, READY_WITHIN_MS)
@@ -85,6 +100,14 @@ export async function runDaemon(
       address: place.address,
       follow: next => part.follow(next),
       isAlive: () => answersAll(doors),
+      quiesce: async () => {
+        quiescing = true
+        return (await part.quiescence?.begin()) ?? true
+      },
+      unquiesce: async () => {
+        quiescing = false
+        await part.quiescence?.end()
+      },
       close: () => {
         ready = false
         return opened.disposeAsync()

@@ -13,6 +13,7 @@ import type { FlowStore } from '../../lib/store/flow-store.ts'
 import { Edge } from './edge.ts'
 import { FlowTable } from './flows.ts'
 import type { BonoOptions } from './options.ts'
+import { Quiescence } from './quiescence.ts'
 
 /** What bono works with; the embedded ones of one machine or those of a deployment. */
 export interface BonoSurroundings {
@@ -29,6 +30,7 @@ export interface BonoSurroundings {
 export interface RunningBono {
   readonly node: SipNode
   readonly flows: FlowTable
+  readonly quiescence: Quiescence
   /** Finishes what is under way, at most until the deadline (Unix ms), and closes the ports. */
   close(deadline: number): Promise<void>
 }
@@ -50,6 +52,7 @@ export async function startBono(options: BonoOptions, around: BonoSurroundings):
     udpFlow: (point, address, port) => udpPoints.get(point)?.flowTo(address, port),
   })
   const edge = new Edge(options, node, flows)
+  const doors: Transport[] = []
 
   const { ports, publicHost, localHost } = options
   const untrusted: ServicePoint = { name: 'untrusted', host: publicHost, port: ports.untrusted }
@@ -72,14 +75,15 @@ export async function startBono(options: BonoOptions, around: BonoSurroundings):
       outside(untrusted),
     )
     udpPoints.set('untrusted', udp)
-    await node.listen(
+    const tcp = await node.listen(
       events => TcpTransport.open({ ...outer, name: 'untrusted', port: ports.untrusted, events }),
       outside(untrusted),
     )
-    await node.listen(
+    const ws = await node.listen(
       events => WsTransport.open({ ...outer, name: 'websocket', port: ports.websocket, events }),
       outside(websocket),
     )
+    doors.push(tcp, ws)
     await node.listen(
       events => UdpTransport.open({ ...inner, name: 'trusted', port: ports.trusted, events }),
       core,
@@ -96,5 +100,6 @@ export async function startBono(options: BonoOptions, around: BonoSurroundings):
   }
   net.announce(localHost, ports.trusted, core)
   log.info('bono is ready', { ports })
-  return { node, flows, close: deadline => node.close(deadline) }
+  const quiescence = new Quiescence({ log, edge, node, doors })
+  return { node, flows, quiescence, close: deadline => node.close(deadline) }
 }

@@ -13,6 +13,7 @@ import { nextHopOf, topRoute } from '../../lib/sip/routing.ts'
 import type { Flow } from '../../lib/sip/transport/flow.ts'
 import { formatUri, parseUri, uriParam } from '../../lib/sip/uri.ts'
 import { faultOf } from './acceptance.ts'
+import { Calls, concernsCall } from './calls.ts'
 import { supportEarlyMedia } from './early-media.ts'
 import type { ClientFlow, FlowTable } from './flows.ts'
 import { identitiesOf, withoutIdentitiesAt } from './identities.ts'
@@ -39,6 +40,10 @@ export class Edge implements RegistrationEdge {
   /** Route of requests that have no better one. */
   readonly upstreamRoute: string
   readonly upstreamHop: NextHop
+  /** Set while this edge is about to go. */
+  quiescing = false
+  /** Those with trunks and PBXes. */
+  readonly #peerCalls = new Calls()
 
   constructor(options: BonoOptions, node: Edge['node'], flows: FlowTable) {
     this.options = options
@@ -101,6 +106,12 @@ export class Edge implements RegistrationEdge {
     return this.#passOn(exchange, routed, hop)
   }
 
+  /** Whether any client is registered here, or any call goes on. */
+  isInUse(): boolean {
+    const now = this.node.clock.now()
+    return this.#peerCalls.areOpen(now) || this.flows.areInUse(now)
+  }
+
   /** Answers without forwarding; an ACK is dropped. */
   refuse(exchange: ServerExchange, status: number, header?: readonly [id: HeaderId, value: string]): void {
     if (exchange.request.method === 'ACK') return
@@ -145,6 +156,7 @@ export class Edge implements RegistrationEdge {
     if (hop === undefined) return this.refuse(exchange, 416)
     return this.#forward(exchange, { request: outgoing, hop }, response => {
       const answer = responseTowards(withSessionAnswer(response, request, outgoing), 'client')
+      this.#noteCall(client, request, answer)
       // Somebody talks to a caller whom we do not know: what follows in the call is theirs too.
       if (served === undefined && answer.status < 300) this.flows.keepForCall(client)
       return request.isInitial ? this.#withSealedRoutes(answer, client) : answer
@@ -166,8 +178,14 @@ export class Edge implements RegistrationEdge {
     this.routes.record(edit, routed, this.routes.inner, this.routes.outer(client, seal))
     const plain = routed.with(edit.done())
     const outgoing = plain.with(withSessionExpires(plain, this.options.sessionExpires))
-    return this.#forward(exchange, { request: outgoing, hop: { via: 'flow', flow: client.flow } }, response =>
-      withSessionAnswer(responseFrom(response, 'client'), exchange.request, outgoing),
+    return this.#forward(
+      exchange,
+      { request: outgoing, hop: { via: 'flow', flow: client.flow } },
+      response => {
+        const answer = withSessionAnswer(responseFrom(response, 'client'), exchange.request, outgoing)
+        this.#noteCall(client, routed, answer)
+        return answer
+      },
     )
   }
 
@@ -190,7 +208,10 @@ export class Edge implements RegistrationEdge {
     const outgoing = routed.with(edit.done(), uri)
     const hop = nextHopOf(outgoing)
     if (hop === undefined) return this.refuse(exchange, 416)
-    return this.#forward(exchange, { request: outgoing, hop }, response => responseTowards(response, 'trunk'))
+    return this.#forward(exchange, { request: outgoing, hop }, response => {
+      this.#notePeerCall(request, response)
+      return responseTowards(response, 'trunk')
+    })
   }
 
   /**
@@ -215,17 +236,28 @@ export class Edge implements RegistrationEdge {
     const outgoing = routed.with(edit.done())
     const hop = nextHopOf(outgoing)
     if (hop === undefined) return this.refuse(exchange, 416)
-    return this.#forward(exchange, { request: outgoing, hop }, response =>
-      responseTowards(response, 'client'),
-    )
+    return this.#forward(exchange, { request: outgoing, hop }, response => {
+      this.#notePeerCall(request, response)
+      return responseTowards(response, 'client')
+    })
   }
 
   #toPeer(exchange: ServerExchange, routed: SipRequest, hop: NextHop, peer: Outsider): Awaitable<void> {
     const edit = removeSecrets(routed.headers, peer)
     this.routes.record(edit, routed, this.routes.inner, this.routes.peers)
-    return this.#forward(exchange, { request: routed.with(edit.done()), hop }, response =>
-      responseFrom(response, peer),
-    )
+    return this.#forward(exchange, { request: routed.with(edit.done()), hop }, response => {
+      this.#notePeerCall(routed, response)
+      return responseFrom(response, peer)
+    })
+  }
+
+  /** An edge that is to go waits for the calls of its clients. */
+  #noteCall(client: ClientFlow, request: SipRequest, response: SipResponse): void {
+    if (concernsCall(request, response)) client.calls.note(request, response, this.node.clock.now())
+  }
+
+  #notePeerCall(request: SipRequest, response: SipResponse): void {
+    if (concernsCall(request, response)) this.#peerCalls.note(request, response, this.node.clock.now())
   }
 
   #passOn(exchange: ServerExchange, request: SipRequest, hop: NextHop): Awaitable<void> {

@@ -7,6 +7,7 @@ import { randomText } from '../../lib/sip/branch.ts'
 import { parseNameAddr } from '../../lib/sip/name-addr.ts'
 import type { Flow } from '../../lib/sip/transport/flow.ts'
 import type { FlowIdentity, FlowStore } from '../../lib/store/flow-store.ts'
+import { Calls } from './calls.ts'
 
 /** How long a UDP flow without an identity is remembered. */
 const IDLE = seconds(600)
@@ -24,6 +25,8 @@ export class ClientFlow {
   idle: Timer | undefined
   /** Up to here it is remembered without an identity too (Unix ms). */
   keptUntil = 0
+  /** Made for the first one. */
+  #calls: Calls | undefined
   #defaultImpu: string | undefined
 
   constructor(token: string, flow: Flow) {
@@ -43,6 +46,19 @@ export class ClientFlow {
     if (identity === undefined || identity.expiresAt > now) return identity
     this.identities.delete(impu)
     return undefined
+  }
+
+  get calls(): Calls {
+    return (this.#calls ??= new Calls())
+  }
+
+  isInCall(now: number): boolean {
+    return this.#calls?.areOpen(now) === true
+  }
+
+  /** Whether somebody is registered over it, or in a call. */
+  isInUse(now: number): boolean {
+    return this.isInCall(now) || this.defaultIdentity(now) !== undefined
   }
 
   /** Who a request is from that does not say so. */
@@ -109,6 +125,15 @@ export class FlowTable {
     const own = route.map(detached)
     this.#routes.set(detached(name), own)
     return own
+  }
+
+  /** Whether any client is registered here or in a call, also one that was not heard of since the last start. */
+  areInUse(now: number): boolean {
+    for (const client of this.#byToken.values()) if (client.isInUse(now)) return true
+    for (const token of this.#earlier) {
+      if (this.#options.store.load(token).some(({ expiresAt }) => expiresAt > now)) return true
+    }
+    return false
   }
 
   get size(): number {

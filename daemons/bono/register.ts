@@ -2,7 +2,12 @@ import { impuOf } from '../../lib/ims/identity.ts'
 import { andThen, type Awaitable } from '../../lib/kit/awaitable.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { detached } from '../../lib/kit/text.ts'
-import { credentialsOf, hasEmergencyContact, registeredImpu } from '../../lib/ims/register-request.ts'
+import {
+  credentialsOf,
+  hasEmergencyContact,
+  isDeregistration,
+  registeredImpu,
+} from '../../lib/ims/register-request.ts'
 import type { NextHop, Sender, ServerExchange } from '../../lib/sip/exchange.ts'
 import { authParam, formatCredentials, withAuthParam, withoutAuthParam } from '../../lib/sip/credentials.ts'
 import { forward } from '../../lib/sip/forward.ts'
@@ -35,6 +40,8 @@ export interface RegistrationEdge {
   /** Where requests enter the core, as a Route and as a next hop. */
   readonly upstreamRoute: string
   readonly upstreamHop: NextHop
+  /** Set while this edge is about to go. */
+  readonly quiescing: boolean
   /** Answers without forwarding. */
   refuse(exchange: ServerExchange, status: number): void
   /** Adds P-Charging headers, where charging is configured. */
@@ -51,6 +58,9 @@ export function register(exchange: ServerExchange, edge: RegistrationEdge): Awai
   if (!edge.options.allowEmergencyRegistration && hasEmergencyContact(request))
     return edge.refuse(exchange, 503)
   const client = edge.flows.open(flow)
+  // It finds another edge by DNS, once its call is over (sip.md §3.12). Who leaves need not go anywhere else for it.
+  if (edge.quiescing && !client.isInCall(edge.node.clock.now()) && !isDeregistration(request))
+    return edge.refuse(exchange, 305)
 
   const outgoing = towardsCore(request, client, edge)
   const forwarded = forward(exchange, [{ request: outgoing, hop: edge.upstreamHop }], {

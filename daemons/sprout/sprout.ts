@@ -6,6 +6,7 @@ import type { Homestead } from '../../lib/ims/homestead.ts'
 import type { ServiceDocuments } from '../../lib/ims/service-documents.ts'
 import type { LocalNet } from '../../lib/sip/local-net.ts'
 import { SipNode, type NodeProtection } from '../../lib/sip/node.ts'
+import { LONGEST_DRAIN, type Quiescing } from '../../lib/sip/quiescing.ts'
 import type { Resolver } from '../../lib/sip/resolver.ts'
 import { RFC_TIMERS } from '../../lib/sip/transaction/timers.ts'
 import { TcpTransport } from '../../lib/sip/transport/tcp.ts'
@@ -49,6 +50,8 @@ export interface RunningSprout {
   readonly node: SipNode
   /** Adds its interface for homestead and for operators. */
   addRoutes(server: HttpServer): void
+  /** Finishes calls that are being set up, and takes nothing new any more. */
+  readonly quiescence: Quiescing
   /** Finishes what is under way, at most until the deadline (Unix ms), and closes the ports. */
   close(deadline: number): Promise<void>
 }
@@ -101,6 +104,11 @@ export async function startSprout(
   return {
     node,
     addRoutes: server => addRegistrationRoutes(server, core),
+    // Nobody is tied to a sprout but by what is being answered (sip.md §3.12).
+    quiescence: {
+      begin: () => node.drain(clock.now() + LONGEST_DRAIN),
+      end: () => Promise.resolve(node.takeAgain()),
+    },
     close: deadline => node.close(deadline),
   }
 }

@@ -176,12 +176,28 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     return this.#options.admission?.figures
   }
 
-  /** Takes nothing new (503), waits for what is under way or the deadline, then closes every transport. */
-  async close(deadline: number): Promise<void> {
+  /**
+   * Takes nothing new (503) and waits for what is under way, or for the deadline (Unix ms).
+   *
+   * @returns false if `takeAgain` came before
+   */
+  async drain(deadline: number): Promise<boolean> {
     this.#draining = true
-    while (this.#openRequests > 0 && this.clock.now() < deadline) {
+    const isDraining = (): boolean => this.#draining
+    while (isDraining() && this.#openRequests > 0 && this.clock.now() < deadline) {
       await new Promise<void>(resolve => this.clock.after(millis(50), resolve))
     }
+    return isDraining()
+  }
+
+  /** Takes requests as before `drain`. */
+  takeAgain(): void {
+    this.#draining = false
+  }
+
+  /** Takes nothing new (503), waits for what is under way or the deadline, then closes every transport. */
+  async close(deadline: number): Promise<void> {
+    await this.drain(deadline)
     this.#pools?.close()
     await Promise.allSettled(this.#transports.map(transport => transport.close()))
   }

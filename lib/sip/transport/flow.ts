@@ -91,6 +91,10 @@ export interface Transport extends AsyncDisposable {
   flowTo(address: string, port: number): Flow | undefined
   /** Makes one more connection with a peer, whatever there is already; absent where there are no connections to make. */
   connect?(address: string, port: number): OwnConnection
+  /** Takes no new connections; those that are there go on. Absent where there are none to take. */
+  pause?(): void
+  /** Takes connections again. */
+  resume?(): Promise<void>
   /** Stops listening, lets what was sent go out, closes all flows; done when the last has gone. */
   close(): Promise<void>
 }

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { createServer, isIP, isIPv6, type Server, Socket } from 'node:net'
+import { createServer, isIP, type Server, Socket } from 'node:net'
 import { type Clock, type Duration, seconds, type Timer } from '../../kit/clock.ts'
-import { listenError } from '../../kit/listen-error.ts'
 import { ConnectionBudget } from './connection-budget.ts'
 import type { Flow, ListeningPoint, OwnConnection, Transport, TransportEvents } from './flow.ts'
+import { listenAt } from './listen.ts'
 import { canonicalAddress, PeerTable } from './peer-table.ts'
 import { DEFAULT_STREAM_LIMITS, type StreamLimits, SWEEP_PERIOD } from './stream-limits.ts'
 import { sweep } from './sweep.ts'
@@ -24,7 +23,6 @@ export interface TcpOptions {
 const DEFAULT_CONNECT_TIMEOUT = seconds(2)
 /** How long a silent peer may be dead before the kernel asks; keeps no live connection from staying idle for ever. */
 const KERNEL_KEEP_ALIVE_MS = 60_000
-const BACKLOG = 1024
 
 /**
  * SIP over TCP at one listening point, and the connections made from there (RFC 3261 §18).
@@ -55,12 +53,7 @@ export class TcpTransport implements Transport {
       keepAlive: true,
       keepAliveInitialDelay: KERNEL_KEEP_ALIVE_MS,
     })
-    try {
-      server.listen({ host: address, port, ipv6Only: isIPv6(address), exclusive: true, backlog: BACKLOG })
-      await once(server, 'listening')
-    } catch (error) {
-      throw await listenError(error, { protocol: 'tcp', address, port })
-    }
+    await listenAt(server, address, port)
     return new TcpTransport(server, options)
   }
 
@@ -121,6 +114,15 @@ export class TcpTransport implements Transport {
 
   connect(address: string, port: number): OwnConnection {
     return this.#connect(canonicalAddress(address), port)
+  }
+
+  pause(): void {
+    this.#server.close()
+  }
+
+  async resume(): Promise<void> {
+    if (this.#closing || this.#server.listening) return
+    await listenAt(this.#server, this.point.address, this.point.port)
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, WebSocketServer } from 'ws'
 import type { Clock, Timer } from '../../kit/clock.ts'
-import { listenError } from '../../kit/listen-error.ts'
 import { ConnectionBudget } from './connection-budget.ts'
 import {
   type Flow,
@@ -13,6 +12,7 @@ import {
   type Transport,
   type TransportEvents,
 } from './flow.ts'
+import { listenAt } from './listen.ts'
 import { canonicalAddress, PeerTable } from './peer-table.ts'
 import { DEFAULT_STREAM_LIMITS, type StreamLimits, SWEEP_PERIOD } from './stream-limits.ts'
 import { sweep } from './sweep.ts'
@@ -35,7 +35,6 @@ const SUBPROTOCOL = 'sip'
 const MAX_PIECES = 4096
 const MAX_HANDSHAKE_OCTETS = 8192
 const HANDSHAKE_CHECK_MS = 2000
-const BACKLOG = 1024
 
 /** SIP over WebSocket at one listening point (RFC 7118). Clients connect to it; it connects to nobody. */
 export class WsTransport implements Transport {
@@ -62,12 +61,7 @@ export class WsTransport implements Transport {
       maxHeaderSize: MAX_HANDSHAKE_OCTETS,
       noDelay: true,
     })
-    try {
-      http.listen({ host: address, port, ipv6Only: isIPv6(address), exclusive: true, backlog: BACKLOG })
-      await once(http, 'listening')
-    } catch (error) {
-      throw await listenError(error, { protocol: 'tcp', address, port })
-    }
+    await listenAt(http, address, port)
     return new WsTransport(http, options)
   }
 
@@ -122,6 +116,15 @@ export class WsTransport implements Transport {
   /** The living flow of a client; nobody can be connected to from here. */
   flowTo(address: string, port: number): Flow | undefined {
     return this.#usable.get(canonicalAddress(address), port)
+  }
+
+  pause(): void {
+    this.#http.close()
+  }
+
+  async resume(): Promise<void> {
+    if (this.#closing || this.#http.listening) return
+    await listenAt(this.#http, this.point.address, this.point.port)
   }
 
   async close(): Promise<void> {
