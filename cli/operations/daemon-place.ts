@@ -205,11 +205,14 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     resolver: new SipResolver({
       family,
       dns,
-      // Where there is no zone, no SRV record tells them.
+      // Where there is no zone, no SRV record tells them. A node of application servers has a name of its own, and yet
+      // to do with the S-CSCFs of the deployment.
       usualPorts: new Map([
-        [`icscf.${sproutHostname}`, ports.icscf],
-        [`bgcf.${sproutHostname}`, ports.bgcf],
-        [`scscf.${sproutHostname}`, ports.scscf],
+        ...[sproutHostname, sproutHostnameOf(domain)].flatMap(each => [
+          [`icscf.${each}`, ports.icscf] as const,
+          [`bgcf.${each}`, ports.bgcf] as const,
+          [`scscf.${each}`, ports.scscf] as const,
+        ]),
         ...builtInServers.map(
           server => [`${server.name}.${sproutHostname}`, server.port ?? ports.scscf] as const,
         ),

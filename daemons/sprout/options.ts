@@ -1,7 +1,7 @@
 import type { NumberBlock } from '../../lib/ims/enum/file-enum.ts'
 import type { CriteriaSets } from '../../lib/ims/ifc/sets.ts'
 /** Application servers that are built into sprout. */
-export const SERVER_NAMES = ['mmtel', 'cdiv', 'gemini', 'memento'] as const
+export const SERVER_NAMES = ['mmtel', 'cdiv', 'gemini', 'memento', 'mangelwurzel'] as const
 
 export type ServerName = (typeof SERVER_NAMES)[number]
 

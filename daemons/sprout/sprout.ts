@@ -20,6 +20,7 @@ import { Core, isCscf, serverHosts, type FunctionName } from './core.ts'
 import { functionsOf } from './dispatch.ts'
 import { enumOf } from './enum.ts'
 import { gemini } from './gemini/gemini.ts'
+import { mangelwurzel } from './mangelwurzel/mangelwurzel.ts'
 import { memento } from './memento/memento.ts'
 import type { Recorder } from './memento/recorder.ts'
 import { openMmtel } from './mmtel/mmtel.ts'
@@ -122,6 +123,7 @@ function serversOf(
     mmtel: () => openMmtel(documents),
     cdiv: () => cdiv,
     gemini: () => gemini,
+    mangelwurzel: () => mangelwurzel,
     memento: () => {
       if (recorder === undefined) throw new CwError('BUG', 'Memento is switched on without a recorder')
       return memento(recorder)

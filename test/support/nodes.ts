@@ -16,12 +16,20 @@ const ADDRESSES = {
   homer: '127.0.0.4',
   'config-manager': '127.0.0.5',
   'queue-manager': '127.0.0.6',
+  /** A sprout of nothing but application servers. */
+  server: '127.0.0.7',
 } as const
 
 type NodeName = keyof typeof ADDRESSES
 type Port = keyof typeof CORE_PORTS | keyof typeof DAEMON_PORTS
 
 const SPROUT_HOSTNAME = `sprout.${DOMAIN}`
+const SERVER_HOSTNAME = `as.${DOMAIN}`
+
+/** What runs on a node. */
+function daemonOf(name: NodeName): string {
+  return name === 'server' ? 'sprout' : name
+}
 
 /** A core of four processes, or more, each started from the configuration files of its node. */
 export class Nodes implements AsyncDisposable {
@@ -75,7 +83,7 @@ export class Nodes implements AsyncDisposable {
     mkdirSync(this.file(name, 'log'), { recursive: true })
     this.#write(name, 'shared_config', {
       home_domain: DOMAIN,
-      sprout_hostname: SPROUT_HOSTNAME,
+      sprout_hostname: name === 'server' ? SERVER_HOSTNAME : SPROUT_HOSTNAME,
       hs_hostname: `${ADDRESSES.homestead}:${this.port('homestead')}`,
       xdms_hostname: `${ADDRESSES.homer}:${this.port('homer')}`,
       upstream_port: `${this.port('icscf')}`,
@@ -92,12 +100,16 @@ export class Nodes implements AsyncDisposable {
       name: `${each}.${SPROUT_HOSTNAME}`,
       records: [{ rrtype: 'A', targets: [ADDRESSES.sprout] }],
     }))
-    writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: names }))
+    const server = {
+      name: `mangelwurzel.${SERVER_HOSTNAME}`,
+      records: [{ rrtype: 'A', targets: [ADDRESSES.server] }],
+    }
+    writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: [...names, server] }))
   }
 
   /** How often a daemon has read its files again since it was booted. */
   timesRead(name: NodeName): number {
-    const log = readFileSync(this.file(name, `log/${name}.log`), 'utf8')
+    const log = readFileSync(this.#logFile(name), 'utf8')
     const own = log.slice(this.#logBegins.get(name) ?? 0)
     return own.split('the configuration was read again').length - 1
   }
@@ -110,11 +122,11 @@ export class Nodes implements AsyncDisposable {
   }
 
   async boot(name: NodeName): Promise<void> {
-    const logFile = this.file(name, `log/${name}.log`)
+    const logFile = this.#logFile(name)
     this.#logBegins.set(name, existsSync(logFile) ? readFileSync(logFile, 'utf8').length : 0)
     const child = new Child(join(PROJECT, 'bin', 'cw'), [
       'daemon',
-      name,
+      daemonOf(name),
       '--config',
       this.file(name, '.'),
       '--data-dir',
@@ -132,6 +144,10 @@ export class Nodes implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children.values()) await child[Symbol.asyncDispose]()
     this.#dir[Symbol.dispose]()
+  }
+
+  #logFile(name: NodeName): string {
+    return this.file(name, `log/${daemonOf(name)}.log`)
   }
 
   #write(name: NodeName, file: string, values: Readonly<Record<string, string>>): void {

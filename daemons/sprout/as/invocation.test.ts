@@ -52,6 +52,6 @@ test('a server that stays in the dialog puts its name and the dialog’s into Re
   const { invocation } = invoke('INVITE', `Route: ${OWN}, ${BACK}`)
   const staying = invocation.inDialog(invocation.request, 'abc')
   expect(staying.headers.top(H['Record-Route'])).toBe(
-    '<sip:mmtel.sprout.example.com;transport=TCP;lr;dialog_id=abc>',
+    '<sip:mmtel.sprout.example.com:5055;transport=TCP;lr;dialog_id=abc>',
   )
 })

@@ -74,13 +74,16 @@ export class Invocation {
   }
 
   /**
-   * The request with a Record-Route of this server, so that all of the dialog comes by here.
+   * The request with a Record-Route of this server, so that all of the dialog comes by here. One that listens at a
+   * port of its own says so: DNS need not know it.
    *
    * @param dialogId a name for the dialog, of characters that may stand in a URI; what comes by later has it
    */
   inDialog(request: SipRequest, dialogId: string): SipRequest {
-    const { sproutHostname } = this.core.options
-    const uri = `<sip:${this.name}.${sproutHostname};transport=TCP;lr;dialog_id=${dialogId}>`
+    const { sproutHostname, servers } = this.core.options
+    const port = servers.find(({ name }) => name === this.name)?.port
+    const host = `${this.name}.${sproutHostname}${port === undefined ? '' : `:${port}`}`
+    const uri = `<sip:${host};transport=TCP;lr;dialog_id=${dialogId}>`
     return request.with(request.headers.edit().prepend(H['Record-Route'], uri).done())
   }
 }
