@@ -36,6 +36,8 @@ export interface SproutOptions {
   readonly subMaxExpires: number
   /** `nonce_count_supported`: a nonce may be used again with a rising count. */
   readonly nonceCountSupported: boolean
+  /** `non_register_authentication`: `never` or `if_proxy_authorization_present`. */
+  readonly nonRegisterAuthentication: string
   /** `enforce_user_phone`: a SIP URI is a number only with `user=phone`. */
   readonly enforceUserPhone: boolean
   /** `enforce_global_only_lookups`. */

@@ -33,6 +33,7 @@ export const OPTIONS: SproutOptions = {
   regMaxExpires: 300,
   subMaxExpires: 300,
   nonceCountSupported: false,
+  nonRegisterAuthentication: 'never',
   enforceUserPhone: false,
   enforceGlobalOnlyLookups: false,
   recordRouteLevel: 'pcscf',

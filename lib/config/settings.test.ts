@@ -12,6 +12,7 @@ test('without a word from the operator every setting has its default', () => {
     sessionExpires: 600,
     subMaxExpires: 300,
     nonceCountSupported: false,
+    nonRegisterAuthentication: 'never',
     enforceUserPhone: false,
     enforceGlobalOnlyLookups: false,
     recordRouteLevel: 'pcscf',

@@ -10,6 +10,8 @@ export interface Settings {
   /** Seconds. */
   readonly sessionExpires: number
   readonly nonceCountSupported: boolean
+  /** `never` or `if_proxy_authorization_present`. */
+  readonly nonRegisterAuthentication: string
   readonly enforceUserPhone: boolean
   readonly enforceGlobalOnlyLookups: boolean
   /** `pcscf`, `pcscf,icscf` or `pcscf,icscf,as`. */
@@ -33,6 +35,7 @@ export const SETTING_OPTIONS = {
   subMaxExpires: 'sub_max_expires',
   sessionExpires: 'default_session_expires',
   nonceCountSupported: 'nonce_count_supported',
+  nonRegisterAuthentication: 'non_register_authentication',
   enforceUserPhone: 'enforce_user_phone',
   enforceGlobalOnlyLookups: 'enforce_global_only_lookups',
   recordRouteLevel: 'sprout_rr_level',
@@ -67,6 +70,7 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
     subMaxExpires: number(SETTING_OPTIONS.subMaxExpires),
     sessionExpires: number(SETTING_OPTIONS.sessionExpires),
     nonceCountSupported: isSet(SETTING_OPTIONS.nonceCountSupported),
+    nonRegisterAuthentication: text(SETTING_OPTIONS.nonRegisterAuthentication),
     enforceUserPhone: isSet(SETTING_OPTIONS.enforceUserPhone),
     enforceGlobalOnlyLookups: isSet(SETTING_OPTIONS.enforceGlobalOnlyLookups),
     recordRouteLevel: text(SETTING_OPTIONS.recordRouteLevel),

@@ -5,10 +5,10 @@ import type { AuthVector, AuthVectorQuery } from '../../../lib/ims/homestead.ts'
 import { defaultImpi, type Impi, type Impu } from '../../../lib/ims/identity.ts'
 import { credentialsOf, registeredImpu } from '../../../lib/ims/register-request.ts'
 import { randomText } from '../../../lib/sip/branch.ts'
-import { authParam, isDigest, type Credentials } from '../../../lib/sip/credentials.ts'
+import { authParam, isDigest, parseCredentials, type Credentials } from '../../../lib/sip/credentials.ts'
 import { parseNonceCount, verifyDigest } from '../../../lib/sip/digest.ts'
 import type { ServerExchange } from '../../../lib/sip/exchange.ts'
-import { H } from '../../../lib/sip/header-names.ts'
+import { H, type HeaderId } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { quote } from '../../../lib/sip/scan.ts'
 import type { Challenge } from '../../../lib/store/challenge-store.ts'
@@ -18,10 +18,28 @@ import { akaSecret, askedScheme, formatAkaChallenge, resyncOf, verifyAka } from 
 /** How long a challenge may be answered. */
 const CHALLENGE_LIFETIME = seconds(40)
 
-/** Who a REGISTER is from, as far as is proven. */
+/** Who a request is from, as far as is proven. */
 export interface AuthenticatedUser {
   readonly impi: Impi
   readonly impu: Impu
+}
+
+/** How a sender is asked for a proof, and where it stands then: as a registrar does, and as a proxy (RFC 3261 §22). */
+interface Asking {
+  readonly status: 401 | 407
+  readonly challenge: HeaderId
+  readonly credentials: HeaderId
+}
+
+const AS_REGISTRAR: Asking = {
+  status: 401,
+  challenge: H['WWW-Authenticate'],
+  credentials: H.Authorization,
+}
+const AS_PROXY: Asking = {
+  status: 407,
+  challenge: H['Proxy-Authenticate'],
+  credentials: H['Proxy-Authorization'],
 }
 
 /**
@@ -34,18 +52,54 @@ export function authenticate(exchange: ServerExchange, core: Core): Awaitable<Au
   const impu = registeredImpu(request)
   if (impu === undefined) return refuse(exchange, 404, core)
   const credentials = credentialsOf(request)
-  if (credentials === undefined && request.headers.has(H.Authorization)) return refuse(exchange, 400, core)
-  const username = credentials === undefined ? undefined : authParam(credentials, 'username')
-  // Detached, since a challenge is kept for longer than the request.
-  const impi = detached((username ?? defaultImpi(impu, core.options.homeDomains[0])) as Impi)
-  const user = { impi, impu: detached(impu) }
+  if (credentials !== undefined && isVouchedFor(credentials)) return userOf(impu, credentials, core)
+  return prove(exchange, impu, credentials, AS_REGISTRAR, core)
+}
 
-  if (credentials !== undefined && isVouchedFor(credentials)) return user
+/**
+ * Proves who sends a request within the network's services, or answers it with 407 or a refusal
+ * (`non_register_authentication`).
+ *
+ * @param impu whom it says it is from
+ * @returns undefined if the request has been answered
+ */
+export function authenticateSender(
+  exchange: ServerExchange,
+  impu: Impu,
+  core: Core,
+): Awaitable<AuthenticatedUser | undefined> {
+  const credentials = exchange.request.headers.parsed(H['Proxy-Authorization'], parseCredentials)
+  return prove(exchange, impu, credentials, AS_PROXY, core)
+}
+
+/** The private identity that a request is from by its own word. */
+export function claimedSender(request: SipRequest, impu: Impu, core: Core): Impi {
+  return userOf(impu, request.headers.parsed(H['Proxy-Authorization'], parseCredentials), core).impi
+}
+
+/** Detached, since a challenge is kept for longer than the request. */
+function userOf(impu: Impu, credentials: Credentials | undefined, core: Core): AuthenticatedUser {
+  const username = credentials === undefined ? undefined : authParam(credentials, 'username')
+  // An edge that only wants a challenge has none to name (sip.md §3.7).
+  const named = username === '' ? undefined : (username as Impi | undefined)
+  return { impi: detached(named ?? defaultImpi(impu, core.options.homeDomains[0])), impu: detached(impu) }
+}
+
+function prove(
+  exchange: ServerExchange,
+  impu: Impu,
+  credentials: Credentials | undefined,
+  asking: Asking,
+  core: Core,
+): Awaitable<AuthenticatedUser | undefined> {
+  if (credentials === undefined && exchange.request.headers.has(asking.credentials))
+    return refuse(exchange, 400, core)
+  const user = userOf(impu, credentials, core)
   const response = credentials === undefined ? undefined : authParam(credentials, 'response')
   if (credentials === undefined || !isDigest(credentials) || response === undefined || response === '') {
-    return challenge(exchange, user, false, core, credentials && askedScheme(credentials))
+    return challenge(exchange, user, { asking, stale: false }, core, credentials && askedScheme(credentials))
   }
-  return judge(exchange, user, credentials, core)
+  return judge(exchange, user, credentials, asking, core)
 }
 
 /** Only a trusted P-CSCF can say this: the edge takes it out of what clients send. */
@@ -58,11 +112,12 @@ function judge(
   exchange: ServerExchange,
   user: AuthenticatedUser,
   credentials: Credentials,
+  asking: Asking,
   core: Core,
 ): Awaitable<AuthenticatedUser | undefined> {
   const nonce = authParam(credentials, 'nonce') ?? ''
   return andThen(core.challenges.get(user.impi, nonce), open =>
-    judgeBy(open, exchange, user, credentials, core),
+    judgeBy(open, exchange, user, credentials, asking, core),
   )
 }
 
@@ -71,15 +126,16 @@ function judgeBy(
   exchange: ServerExchange,
   user: AuthenticatedUser,
   credentials: Credentials,
+  asking: Asking,
   core: Core,
 ): Awaitable<AuthenticatedUser | undefined> {
   const count = parseNonceCount(authParam(credentials, 'nc') ?? '00000001')
   if (open === undefined || count === undefined || !isUsable(open, count, core)) {
-    return challenge(exchange, user, true, core, askedScheme(credentials))
+    return challenge(exchange, user, { asking, stale: true }, core, askedScheme(credentials))
   }
   // A challenge proves who answers it for the identity it was made for, and for no other.
   if (open.impu !== user.impu || authParam(credentials, 'realm') !== open.realm) {
-    return challenge(exchange, user, false, core, askedScheme(credentials))
+    return challenge(exchange, user, { asking, stale: false }, core, askedScheme(credentials))
   }
   const { request } = exchange
   if (!isRight(credentials, open, request)) {
@@ -90,11 +146,12 @@ function judgeBy(
   }
   const used = { ...open, nonceCount: count + 1, expiresAt: lastUse(open, request, core) }
   return andThen(core.challenges.advance(user.impi, used, open.nonceCount), won => {
-    if (won !== 'stored') return challenge(exchange, user, true, core, askedScheme(credentials))
+    if (won !== 'stored')
+      return challenge(exchange, user, { asking, stale: true }, core, askedScheme(credentials))
     const resync = open.secret.kind === 'aka' ? resyncOf(credentials) : undefined
     if (resync === undefined) return user
     if (resync === 'malformed') return refuse(exchange, 403, core)
-    return challenge(exchange, user, false, core, { ...askedScheme(credentials), resync })
+    return challenge(exchange, user, { asking, stale: false }, core, { ...askedScheme(credentials), resync })
   })
 }
 
@@ -125,7 +182,7 @@ function lastUse(open: Challenge, request: SipRequest, core: Core): number {
 function challenge(
   exchange: ServerExchange,
   user: AuthenticatedUser,
-  stale: boolean,
+  { asking, stale }: { readonly asking: Asking; readonly stale: boolean },
   core: Core,
   asked: Pick<AuthVectorQuery, 'scheme' | 'resync'> | undefined,
 ): Awaitable<undefined> {
@@ -136,10 +193,10 @@ function challenge(
     const vector = answer.value
     const nonce = vector.kind === 'aka' ? vector.challenge : randomText(16)
     return andThen(core.challenges.put(impi, newChallenge(vector, nonce, user, core)), () => {
-      core.answer(exchange, 401, {
+      core.answer(exchange, asking.status, {
         edit: headers => {
           for (const text of formatChallenges(vector, nonce, stale, core))
-            headers.append(H['WWW-Authenticate'], text)
+            headers.append(asking.challenge, text)
         },
       })
       return undefined
@@ -165,7 +222,7 @@ function digestSecretOf({ ha1, sha256Ha1 }: Extract<AuthVector, { kind: 'digest'
   return sha256Ha1 === undefined ? { kind: 'digest', ha1 } : { kind: 'digest', ha1, sha256Ha1 }
 }
 
-/** The values of WWW-Authenticate, the preferred algorithm first (RFC 8760 §2.3). */
+/** The values of the challenge's header, the preferred algorithm first (RFC 8760 §2.3). */
 function formatChallenges(vector: AuthVector, nonce: string, stale: boolean, core: Core): readonly string[] {
   const opaque = randomText(16)
   if (vector.kind === 'aka') return [formatAkaChallenge(vector, core.options.homeDomains[0], opaque, stale)]

@@ -1,5 +1,5 @@
 import type { ChargingAddresses } from '../../../lib/ims/homestead.ts'
-import type { Impu } from '../../../lib/ims/identity.ts'
+import type { Impi, Impu } from '../../../lib/ims/identity.ts'
 import { defaultImpuOf, firstImpuOf, servedIdentity } from '../../../lib/ims/registered-set.ts'
 import type { ServiceProfile } from '../../../lib/ims/subscription.ts'
 import { H } from '../../../lib/sip/header-names.ts'
@@ -21,11 +21,19 @@ export interface Served {
   readonly charging: ChargingAddresses
 }
 
-/** @returns the user's profile, or the SIP status to answer with */
-export async function serve(impu: Impu, request: SipRequest, core: Core): Promise<Served | number> {
+/**
+ * @param registering private identity by which the user is registered with this request, though without a contact
+ * @returns the user's profile, or the SIP status to answer with
+ */
+export async function serve(
+  impu: Impu,
+  request: SipRequest,
+  core: Core,
+  registering?: Impi,
+): Promise<Served | number> {
   const wildcard = profileKeyOf(request)
   const answer = await core.homestead.registrationData(impu, {
-    type: 'call',
+    ...(registering === undefined ? { type: 'call' } : { type: 'reg', impi: registering, bypassCache: true }),
     serverName: core.scscfUri,
     ...(wildcard === undefined ? {} : { wildcardIdentity: wildcard }),
   })

@@ -53,6 +53,35 @@ describe('originating', () => {
     expect(opened.sender.only.to).toBe(`sip:${next}.sprout.example.com;transport=TCP;lr`)
   })
 
+  const PBX = 'Route: <sip:scscf.sprout.example.com;transport=TCP;lr;orig;auto-reg>'
+
+  test.each([
+    [
+      'the private identity that it claims',
+      ['Proxy-Authorization: Digest username="pbx@example.com"'],
+      'pbx@example.com',
+    ],
+    [
+      'the one that its public one has by custom',
+      ['Proxy-Authorization: Digest username=""'],
+      'alice@example.com',
+    ],
+    ['the same, where nothing is claimed', [], 'alice@example.com'],
+  ])('who calls by a Route with auto-reg is registered, as %s', async (_what, lines, impi) => {
+    const asked: unknown[] = []
+    const { homestead } = opened
+    const ask = homestead.registrationData.bind(homestead)
+    homestead.registrationData = (impu, request) => {
+      asked.push([impu, request])
+      return ask(impu, request)
+    }
+    await call('INVITE', BOB, PBX, ...lines)
+    expect(asked).toEqual([
+      ['sip:alice@example.com', { type: 'reg', impi, bypassCache: true, serverName: opened.core.scscfUri }],
+    ])
+    expect(opened.sender.only.request.uri).toBe(BOB)
+  })
+
   test('a target that is neither: 400', async () => {
     expect((await call('INVITE', 'urn:service:counseling', ORIG)).statuses).toEqual([400])
   })

@@ -7,11 +7,12 @@ import type { ServerExchange } from '../../../lib/sip/exchange.ts'
 import { H } from '../../../lib/sip/header-names.ts'
 import type { SipRequest } from '../../../lib/sip/message.ts'
 import { nextHopOf, topRoute, withoutOwnRoute } from '../../../lib/sip/routing.ts'
-import { uriParam } from '../../../lib/sip/uri.ts'
+import { uriParam, type SipUri } from '../../../lib/sip/uri.ts'
 import type { Core } from '../core.ts'
 import { toEmergencyCentre } from '../emergency.ts'
 import { leadsOut, translated } from '../translate.ts'
 import { chainFor, visitServers, type Chain } from './as-chain.ts'
+import { authenticateSender, claimedSender } from './authentication.ts'
 import { toContacts } from './contacts.ts'
 import { withoutTermIoi } from './isc.ts'
 import { parseOdi, type OdiToken } from './odi.ts'
@@ -26,7 +27,7 @@ export async function session(exchange: ServerExchange, core: Core): Promise<voi
   const token = own?.user === undefined ? undefined : parseOdi(own.user)
   if (token !== undefined && request.method !== 'ACK') return goOn(exchange, token, core)
   const originating = own !== undefined && uriParam(own, 'orig') !== undefined
-  return originating ? originate(exchange, request, core) : terminate(exchange, request, core)
+  return originating ? originate(exchange, request, own, core) : terminate(exchange, request, core)
 }
 
 /**
@@ -49,15 +50,25 @@ function byRoute(exchange: ServerExchange, request: SipRequest, core: Core): Pro
 
 // Originating (§5.4.3.2)
 
-async function originate(exchange: ServerExchange, request: SipRequest, core: Core): Promise<void> {
+async function originate(
+  exchange: ServerExchange,
+  request: SipRequest,
+  own: SipUri,
+  core: Core,
+): Promise<void> {
   const user = originatingUser(request)
   const impu = user === undefined || !isServed(user, core) ? undefined : impuOf(user)
   if (impu === undefined) return byRoute(exchange, request, core)
-  const served = await serve(impu, request, core)
+  const proves = isToBeProven(request, core)
+  if (proves && (await authenticateSender(exchange, impu, core)) === undefined) return
+  // Who cannot register is registered by calling (sip.md §3.7).
+  const registers = uriParam(own, 'auto-reg') !== undefined
+  const served = await serve(impu, request, core, registers ? claimedSender(request, impu, core) : undefined)
   if (typeof served === 'number') return core.answer(exchange, served)
   if (served.barred) return core.answer(exchange, 403)
 
   const edit = request.headers.edit()
+  if (proves) edit.remove(H['Proxy-Authorization'])
   recordRoute(edit, request, 'charge-orig', core)
   assertService(edit, request, served.profile)
   withSecondIdentity(edit, request.headers, served.profile, core.options.homeDomains[0])
@@ -65,6 +76,12 @@ async function originate(exchange: ServerExchange, request: SipRequest, core: Co
   const chain = chainFor(served, 'orig', request, core)
   if (chain === undefined) return toTarget(exchange, left, core)
   return visitServers(exchange, left, chain, core, last => toTarget(exchange, last, core))
+}
+
+/** Whether a request that begins here has to be its sender's (`non_register_authentication`). */
+function isToBeProven({ method, headers }: SipRequest, { options }: Core): boolean {
+  if (options.nonRegisterAuthentication === 'never' || method === 'ACK') return false
+  return headers.has(H['Proxy-Authorization'])
 }
 
 /**
