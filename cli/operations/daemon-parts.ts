@@ -166,6 +166,8 @@ async function sprout(base: Base): Promise<Part> {
     enum: place.enum,
     externalIcscfUri: place.externalIcscfUri,
     emergencyUri: place.emergencyUri,
+    ...(place.dummyAppServer === undefined ? {} : { dummyAppServer: place.dummyAppServer }),
+    blacklistedScscfUris: place.blacklistedScscfUris,
     ...place.shared,
   }
   const recorder = place.servers.some(({ name }) => name === 'memento') ? openRecorder(base) : undefined

@@ -59,6 +59,8 @@ export interface Place {
   readonly enum: EnumSource
   readonly externalIcscfUri: string | undefined
   readonly emergencyUri: string | undefined
+  readonly dummyAppServer?: string
+  readonly blacklistedScscfUris: readonly string[]
   readonly shared: SharedFiles
   /** Absent: it is told by flags and stands for itself. */
   readonly node?: NodeIdentity
@@ -127,6 +129,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     enum: enumSourceOf(new Map(), DEFAULT_SETTINGS),
     externalIcscfUri: undefined,
     emergencyUri: undefined,
+    blacklistedScscfUris: [],
     shared: NO_SHARED_FILES,
     drain: seconds(5),
   }
@@ -177,6 +180,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
   const builtInServers = serversOf(values, ports.scscf, portOffset)
   const upstreamPort = port('upstream_port', usual.icscf)
   const pbxServiceRoute = values.get('pbx_service_route')
+  const dummyAppServer = values.get('dummy_app_server')
   const scscfNodeUri = values.get('scscf_node_uri')
   const servers = entriesOf(values.get('signaling_dns_server') ?? '').filter(each => isIP(each) !== 0)
   const [dns, family] = [machineDns({ servers, names }), isIPv6(address) ? 6 : 4] as const
@@ -223,6 +227,8 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     enum: enumSourceOf(values, settings),
     externalIcscfUri: values.get('external_icscf_uri'),
     emergencyUri: values.get('emergency_uri'),
+    ...(dummyAppServer === undefined ? {} : { dummyAppServer }),
+    blacklistedScscfUris: listOf(values.get('blacklisted_scscf_uris')),
     shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities },
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,

@@ -66,6 +66,12 @@ export interface SproutOptions {
   readonly criteriaSets: CriteriaSets
   /** `apply_fallback_ifcs`: requests that meet no criterion of their user are tried with the fallback ones. */
   readonly applyFallbackIfcs: boolean
+  /** `reject_if_no_matching_ifcs`: requests that meet no criterion are refused. */
+  readonly rejectIfNoMatchingIfcs: boolean
+  /** `dummy_app_server`: criteria that name it match, and lead nowhere. */
+  readonly dummyAppServer?: string
+  /** `blacklisted_scscf_uris`: S-CSCFs that the I-CSCF must not choose. */
+  readonly blacklistedScscfUris?: readonly string[]
   /** The S-CSCFs of `s-cscf.json`; none: our own. */
   readonly scscfs: readonly ScscfEntry[]
   /** `home_country_code`: calls to numbers of this country are not international. */

@@ -47,6 +47,7 @@ export const OPTIONS: SproutOptions = {
   numberBlocks: [],
   criteriaSets: { shared: new Map(), fallback: [] },
   applyFallbackIfcs: false,
+  rejectIfNoMatchingIfcs: false,
   scscfs: [],
   homeCountryCode: '1',
   bgcfRoutes: [],

@@ -24,6 +24,7 @@ test('without a word from the operator every setting has its default', () => {
     overrideNpdi: false,
     defaultTelUriTranslation: true,
     applyFallbackIfcs: false,
+    rejectIfNoMatchingIfcs: false,
     homeCountryCode: '1',
   })
 })

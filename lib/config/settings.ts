@@ -26,6 +26,7 @@ export interface Settings {
   readonly overrideNpdi: boolean
   readonly defaultTelUriTranslation: boolean
   readonly applyFallbackIfcs: boolean
+  readonly rejectIfNoMatchingIfcs: boolean
   readonly homeCountryCode: string
 }
 
@@ -47,6 +48,7 @@ export const SETTING_OPTIONS = {
   overrideNpdi: 'override_npdi',
   defaultTelUriTranslation: 'default_tel_uri_translation',
   applyFallbackIfcs: 'apply_fallback_ifcs',
+  rejectIfNoMatchingIfcs: 'reject_if_no_matching_ifcs',
   homeCountryCode: 'home_country_code',
 } as const satisfies Record<keyof Settings, string>
 
@@ -82,6 +84,7 @@ export function settingsOf(values: ReadonlyMap<string, string>): Settings {
     overrideNpdi: isSet(SETTING_OPTIONS.overrideNpdi),
     defaultTelUriTranslation: isSet(SETTING_OPTIONS.defaultTelUriTranslation),
     applyFallbackIfcs: isSet(SETTING_OPTIONS.applyFallbackIfcs),
+    rejectIfNoMatchingIfcs: isSet(SETTING_OPTIONS.rejectIfNoMatchingIfcs),
     homeCountryCode: text(SETTING_OPTIONS.homeCountryCode),
   }
 }

@@ -7,20 +7,26 @@ import { chooseScscf } from './server-choice.ts'
 /** Why there is no S-CSCF to send to, as the status that says so (sip.md §4.3). */
 type NoServer = 480 | 482 | 600
 
+/** Asks what an S-CSCF has to be able to do. */
+type AskCapabilities = () => Awaitable<Answer<ServerChoice>>
+
 /** The S-CSCFs for one request: the one that the subscriber server names, then those that can do what it asks for. */
 export class Candidates {
   readonly #core: Core
-  readonly #tried = new Set<string>()
+  readonly #tried: Set<string>
   /** What the subscriber server wants of an S-CSCF, as far as it has said so. */
   #wanted: ServerChoice | undefined
 
   constructor(core: Core) {
     this.#core = core
+    this.#tried = new Set(core.options.blacklistedScscfUris)
   }
 
-  /** The S-CSCF to try first. */
-  first(choice: ServerChoice): SipUri | NoServer {
-    if (choice.mandatoryCapabilities !== undefined) this.#wanted = choice
+  /** The S-CSCF to try first: the one that is named, unless it must not be chosen. */
+  first(choice: ServerChoice, ask: AskCapabilities): Awaitable<SipUri | NoServer | 403 | 504> {
+    const { scscf, mandatoryCapabilities } = choice
+    if (mandatoryCapabilities !== undefined) this.#wanted = choice
+    else if (scscf !== undefined && this.#tried.has(scscf)) return this.another(ask)
     return this.#next(choice)
   }
 
@@ -30,7 +36,7 @@ export class Candidates {
    *
    * @returns 504 if none is left or nobody says which, 403 if the subscriber server forbids it
    */
-  async another(ask: () => Awaitable<Answer<ServerChoice>>): Promise<SipUri | 403 | 504> {
+  async another(ask: AskCapabilities): Promise<SipUri | 403 | 504> {
     if (this.#wanted === undefined) {
       const answer = await ask()
       if (!answer.ok) return answer.status === 403 || answer.status === 404 ? 403 : 504

@@ -1,5 +1,5 @@
 import { classifyUri, defaultImpi, impuOf, type Impi, type Impu } from '../../../lib/ims/identity.ts'
-import type { Answer, RegistrationStatusQuery, ServerChoice } from '../../../lib/ims/homestead.ts'
+import type { Answer, ServerChoice } from '../../../lib/ims/homestead.ts'
 import {
   credentialsOf,
   hasEmergencyContact,
@@ -55,13 +55,18 @@ function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): 
     if (refusal !== undefined) return core.answer(exchange, refusal)
 
     const candidates = new Candidates(core)
-    const target = first.ok ? candidates.first(first.value) : 600
-    if (typeof target === 'number') return core.answer(exchange, target)
-    return andThen(toScscf(exchange, request, target, core), outcome =>
-      mayTryAnother(outcome)
-        ? tryOthers(exchange, request, query, outcome, candidates, core)
-        : exchange.respond(outcome.response),
-    )
+    const ask = async (): Promise<Answer<ServerChoice>> => {
+      const answer = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
+      return refusalOfStatus(answer) === 403 ? { ok: false, status: 403 } : answer
+    }
+    return andThen(first.ok ? candidates.first(first.value, ask) : 600, target => {
+      if (typeof target === 'number') return core.answer(exchange, target)
+      return andThen(toScscf(exchange, request, target, core), outcome =>
+        mayTryAnother(outcome)
+          ? tryOthers(exchange, request, outcome, () => candidates.another(ask), core)
+          : exchange.respond(outcome.response),
+      )
+    })
   })
 }
 
@@ -69,17 +74,13 @@ function registerAt(exchange: ServerExchange, request: SipRequest, core: Core): 
 async function tryOthers(
   exchange: ServerExchange,
   request: SipRequest,
-  query: RegistrationStatusQuery,
   first: Outcome,
-  candidates: Candidates,
+  another: () => ReturnType<Candidates['another']>,
   core: Core,
 ): Promise<void> {
   let outcome = first
   while (mayTryAnother(outcome) && exchange.cancelled === undefined) {
-    const other = await candidates.another(async () => {
-      const answer = await core.homestead.registrationStatus({ ...query, authType: 'CAPAB' })
-      return refusalOfStatus(answer) === 403 ? { ok: false, status: 403 } : answer
-    })
+    const other = await another()
     if (typeof other === 'number') return core.answer(exchange, other)
     outcome = await toScscf(exchange, request, other, core)
   }
@@ -165,7 +166,7 @@ async function locate(
   const candidates = new Candidates(core)
   const ask = (): Awaitable<Answer<ServerChoice>> =>
     core.homestead.location({ impu: impuOfTarget(target, impu, originating), originating, authType: 'CAPAB' })
-  let scscf: SipUri | number = candidates.first(answer.value)
+  let scscf: SipUri | number = await candidates.first(answer.value, ask)
   for (;;) {
     if (typeof scscf === 'number') return core.answer(exchange, scscf)
     const edit = target.headers

@@ -412,3 +412,36 @@ describe('a server that fails', () => {
     expect(responseTo(opened.sender.only.request, 200).status).toBe(200)
   })
 })
+
+describe('where every request has to meet a criterion', () => {
+  const DIVERTED = 'sip:carol@example.com'
+  const strict = { rejectIfNoMatchingIfcs: true, dummyAppServer: TWO }
+
+  test.each([
+    ['the caller has none', ORIG, BOB, [], 400],
+    ['the callee has none', TERM, BOB, [], 400],
+    ['one is for other methods', ORIG, BOB, [filterCriterion(ONE, { method: 'MESSAGE' })], 400],
+    ['an emergency call is let through', ORIG, 'urn:service:sos', [], 404],
+  ])('%s', async (_what, route, uri, criteria, status) => {
+    open(criteria, strict)
+    expect((await call(uri, route)).statuses).toEqual([status])
+  })
+
+  test('one for a server that nobody has to visit counts, and those behind it are visited', async () => {
+    open([filterCriterion(TWO), filterCriterion(ONE)], strict)
+    await call(BOB, ORIG)
+    expect(sentTo()).toEqual([ONE])
+
+    open([filterCriterion(TWO)], strict)
+    await call(BOB, ORIG)
+    expect(sentTo()).toEqual([ICSCF])
+  })
+
+  test('a call that the callee’s server diverts has met one', async () => {
+    open([filterCriterion(ONE, { sessionCase: 1 })], strict)
+    await call(BOB, TERM)
+    const [atServer] = opened.sender.sent
+    if (atServer === undefined) throw new Error('no server was visited')
+    expect((await back(atServer, { uri: DIVERTED })).statuses).toEqual([200])
+  })
+})

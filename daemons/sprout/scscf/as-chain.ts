@@ -9,6 +9,7 @@ import { H } from '../../../lib/sip/header-names.ts'
 import { Headers } from '../../../lib/sip/headers.ts'
 import { hopsLeft } from '../../../lib/sip/hop.ts'
 import { SipRequest, type SipResponse } from '../../../lib/sip/message.ts'
+import { isEmergency } from '../../../lib/sip/priority.ts'
 import type { Core } from '../core.ts'
 import { toServer } from './isc.ts'
 import { recordsInner, recordsServers } from './record-route.ts'
@@ -32,7 +33,8 @@ type End = (request: SipRequest) => Promise<void> | void
 export function chainFor(served: Served, side: Side, request: SipRequest, core: Core): Chain | undefined {
   if (request.method === 'ACK') return undefined
   const criteria = core.criteria.of(served.profile)
-  if (criteria.length === 0 && core.criteria.fallback.length === 0) return undefined
+  const mayBeEmpty = !core.options.rejectIfNoMatchingIfcs
+  if (mayBeEmpty && criteria.length === 0 && core.criteria.fallback.length === 0) return undefined
   return { served, side, registered: served.registered, criteria, from: 0 }
 }
 
@@ -50,12 +52,20 @@ export async function visitServers(
   end: End,
 ): Promise<void> {
   const pass: Pass = { exchange, request, chain, answeredLate: false }
+  const { dummyAppServer } = core.options
   let at = nextMatch(chain, chain.from, request, core)
+  if (at === undefined && needsMatch(chain, request, core)) return core.answer(exchange, 400)
   while (at !== undefined) {
-    if ((await visit(at, pass, core)) === 'answered') return
+    const isDummy = dummyAppServer !== undefined && at.criterion.server.name === dummyAppServer
+    if (!isDummy && (await visit(at, pass, core)) === 'answered') return
     at = nextMatch(chain, at.place + 1, request, core)
   }
   return end(request)
+}
+
+/** Diverted calls have met a criterion already, and help is not to be refused to anybody. */
+function needsMatch({ from, side }: Chain, request: SipRequest, core: Core): boolean {
+  return core.options.rejectIfNoMatchingIfcs && from === 0 && side !== 'cdiv' && !isEmergency(request)
 }
 
 /** A request on its way from one server that sent it on to the next one that does. */

@@ -31,7 +31,7 @@ import { deregister } from './deregister.ts'
 import { chargingFunctions } from './isc.ts'
 import { notifyWatchers } from './notify.ts'
 import { update, type Change } from './record.ts'
-import { tellServers, type RegistrationNews } from './third-party.ts'
+import { lacksServers, tellServers, type RegistrationNews } from './third-party.ts'
 
 /** Carries out an authenticated REGISTER (TS 24.229 §5.4.1.2.2, RFC 3261 §10.3). */
 export function register(exchange: ServerExchange, user: AuthenticatedUser, core: Core): Awaitable<void> {
@@ -103,20 +103,21 @@ function typeOf({ before, after }: Change): RegistrationType | undefined {
 
 /** A user whose indispensable server does not take the registration is not registered (TS 24.229 §5.4.1.7). */
 function tellAndHeed(news: RegistrationNews, core: Core): Awaitable<void> {
+  if (lacksServers(news, core)) return endAtOnce('no filter criterion matches its REGISTER', [], news, core)
   return andThen(tellServers(news, core), missed =>
-    missed.length > 0 ? deregisterWithout(missed, news, core) : undefined,
+    missed.length > 0
+      ? endAtOnce('an application server did not take the registration', missed, news, core)
+      : undefined,
   )
 }
 
-async function deregisterWithout(
+async function endAtOnce(
+  why: string,
   missed: readonly string[],
   { setName }: RegistrationNews,
   core: Core,
 ): Promise<void> {
-  core.log.warn('a user is de-registered: an application server did not take the registration', {
-    impu: setName,
-    servers: missed,
-  })
+  core.log.warn('a user is de-registered', { impu: setName, why, servers: missed })
   await deregister(setName, { tell: 'dereg-admin', except: missed }, core)
 }
 

@@ -36,10 +36,22 @@ export interface RegistrationNews {
  * @returns the names of servers that the user cannot be registered without and that did not take the registration
  */
 export function tellServers(news: RegistrationNews, core: Core): Awaitable<readonly string[]> {
-  const criteria = criteriaFor(news, core)
-  // An emergency registration is nobody's business but the emergency call's.
-  if (criteria.length === 0 || news.record.bindings.some(binding => binding.emergency)) return []
+  const { dummyAppServer } = core.options
+  const criteria = criteriaFor(news, core).filter(({ server }) => server.name !== dummyAppServer)
+  if (criteria.length === 0 || isForEmergency(news)) return []
   return tell(criteria, news, core)
+}
+
+/** Whether no server wants to know of a registration, where some has to (`reject_if_no_matching_ifcs`). */
+export function lacksServers(news: RegistrationNews, core: Core): boolean {
+  if (!core.options.rejectIfNoMatchingIfcs || news.type === 'de-registration' || isForEmergency(news))
+    return false
+  return criteriaFor(news, core).length === 0
+}
+
+/** An emergency registration is nobody's business but the emergency call's. */
+function isForEmergency({ record }: RegistrationNews): boolean {
+  return record.bindings.some(binding => binding.emergency)
 }
 
 async function tell(

@@ -34,6 +34,19 @@ export const ADDED_OPTIONS = declare({ scope: 'shared', section: 'Not in the man
     usedBy: ['sprout'],
   },
   {
+    name: 'reject_if_no_matching_ifcs',
+    type: 'boolean',
+    default: 'N',
+    doc: 'Requests for which no filter criterion matches are answered 400; who registers so is de-registered.',
+    usedBy: ['sprout'],
+  },
+  {
+    name: 'dummy_app_server',
+    type: 'sip-uri',
+    doc: 'An application server that is not visited: its filter criteria only count as having matched.',
+    usedBy: ['sprout'],
+  },
+  {
     name: 'home_country_code',
     type: 'integer',
     min: 1,
