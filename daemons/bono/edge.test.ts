@@ -529,3 +529,39 @@ describe('the way of a dialog', () => {
     expect(sender.sent).toHaveLength(before)
   })
 })
+
+describe('the core ends a registration', () => {
+  const NOTICE = ['Event: reg', 'Subscription-State: terminated;reason=deactivated']
+  const told = (token: string, aor = ALICE_URI, state = 'terminated') => ({
+    uri: `sip:${token}@127.0.0.1:5058;transport=TCP;lr;ob`,
+    body: `<reginfo xmlns="urn:ietf:params:xml:ns:reginfo"><registration aor="${aor}" id="a" state="${state}"/></reginfo>`,
+  })
+  const ALICE_URI = 'sip:alice@example.com'
+
+  async function after(
+    change: (token: string) => { uri: string; body: string },
+    lines: readonly string[] = NOTICE,
+  ): Promise<{ readonly notice: number[]; readonly call: number[] }> {
+    const { core, outside, register } = openEdge()
+    const flow = new TestFlow()
+    const { uri, body } = change(await register(flow, [ALICE]))
+    const notice = await core('NOTIFY', uri, lines, body)
+    return { notice: notice.statuses, call: (await outside(flow, 'INVITE', 'sip:bob@example.com')).statuses }
+  }
+
+  test('and the flow may no longer speak for it', async () => {
+    expect(await after(told)).toEqual({ notice: [200], call: [403] })
+  })
+
+  test.each([
+    ['of somebody else', (token: string) => told(token, 'sip:carol@example.com'), NOTICE, [200]],
+    ['that goes on', (token: string) => told(token, ALICE_URI, 'active'), NOTICE, [200]],
+    ['over another flow', () => told('unknown'), NOTICE, [481]],
+    ['said in no document', (token: string) => ({ ...told(token), body: '<reginfo' }), NOTICE, [400]],
+    // What comes through an edge is anybody's word: it goes to where it is addressed, which is nowhere.
+    ['said by a user', told, [...NOTICE, 'Record-Route: <sip:edge.example.com;lr>'], [200]],
+    ['said by the way', told, ['Event: presence'], [200]],
+  ])('%s: it may', async (_what, change, lines, notice) => {
+    expect(await after(change, lines)).toEqual({ notice, call: [200] })
+  })
+})

@@ -15,6 +15,7 @@ import { formatUri, parseUri, uriParam } from '../../lib/sip/uri.ts'
 import { faultOf } from './acceptance.ts'
 import { Calls, concernsCall } from './calls.ts'
 import { supportEarlyMedia } from './early-media.ts'
+import { endedIdentities, isOfRegistrar } from './ended-registrations.ts'
 import type { ClientFlow, FlowTable } from './flows.ts'
 import { identitiesOf, withoutIdentitiesAt } from './identities.ts'
 import { agreeToKeepAlives } from './keep-alive.ts'
@@ -90,6 +91,7 @@ export class Edge implements RegistrationEdge {
     if (this.#answerPoll(exchange)) return
     const { request } = exchange
     if (request.method === 'REGISTER') return this.refuse(exchange, 405)
+    if (isOfRegistrar(request) && this.routes.isOwnTarget(request)) return this.#endRegistrations(exchange)
     const { routed, token } = this.routes.withoutOwn(request)
     if (token !== undefined) {
       const client = this.flows.findByToken(token)
@@ -104,6 +106,18 @@ export class Edge implements RegistrationEdge {
     if (this.options.trustedPeers.includes(hop.uri.host)) return this.#toPeer(exchange, routed, hop, 'trunk')
     if (this.options.pbxes.includes(hop.uri.host)) return this.#toPeer(exchange, routed, hop, 'client')
     return this.#passOn(exchange, routed, hop)
+  }
+
+  /** Nobody may speak over a flow any more for whom the core has de-registered. */
+  async #endRegistrations(exchange: ServerExchange): Promise<void> {
+    const { parsedUri: target, body } = exchange.request
+    const token = target?.kind === 'sip' ? target.user : undefined
+    const client = token === undefined ? undefined : this.flows.findByToken(token)
+    if (client === undefined) return this.refuse(exchange, 481)
+    const ended = endedIdentities(body)
+    if (ended === undefined) return this.refuse(exchange, 400)
+    await this.flows.revoke(client, ended)
+    exchange.respond(responseTo(exchange.request, 200, { toTag: newTag() }))
   }
 
   /** Whether any client is registered here, or any call goes on. */

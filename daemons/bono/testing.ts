@@ -57,7 +57,12 @@ export interface TestEdge {
     uri: string,
     lines?: readonly string[],
   ) => Promise<TestExchange>
-  readonly core: (method: string, uri: string, lines?: readonly string[]) => Promise<TestExchange>
+  readonly core: (
+    method: string,
+    uri: string,
+    lines?: readonly string[],
+    body?: string,
+  ) => Promise<TestExchange>
   /** Registers a client with these identities, for ten minutes; gives the token of its flow. */
   readonly register: (flow: Flow, associated: readonly string[]) => Promise<string>
 }
@@ -77,8 +82,8 @@ export function openEdge(options: Partial<BonoOptions> = {}, store = new MemoryF
     sender,
     flows,
     outside,
-    core: async (method, uri, lines) => {
-      const exchange = new TestExchange(sipRequest(method, uri, lines))
+    core: async (method, uri, lines, body) => {
+      const exchange = new TestExchange(sipRequest(method, uri, lines, body))
       await edge.fromCore(exchange)
       return exchange
     },

@@ -62,7 +62,8 @@ const impuPath = (impu: string, rest = ''): string => `/impu/${encodeURIComponen
 /** Methods sent, each with what is asked for by it. */
 function sent(): string[] {
   return opened.sender.sent.map(({ request }) => {
-    const { headers, method } = request
+    const { headers, method, uri } = request
+    if (uri.startsWith('sip:token@edge')) return `${method} to the edge`
     return `${method} ${headers.get(method === 'NOTIFY' ? H['Subscription-State'] : H.Expires) ?? ''}`
   })
 }
@@ -103,8 +104,10 @@ describe('an operator ends a registration', () => {
     expect(await call('DELETE', impuPath(TEL))).toEqual({ status: 200, body: '{"bindings":2}' })
     expect(opened.registrations.records.size).toBe(0)
     expect(opened.homestead.asked).toEqual([`read ${TEL}`, `dereg-admin ${ALICE}`])
-    expect(sent()).toEqual(['NOTIFY terminated;reason=deactivated', 'REGISTER 0'])
-    const [notify] = opened.sender.sent
+    expect(sent()).toEqual(['NOTIFY to the edge', 'NOTIFY terminated;reason=deactivated', 'REGISTER 0'])
+    const [atEdge, notify] = opened.sender.sent
+    expect(atEdge?.request.uri).toBe('sip:token@edge:5058;lr')
+    expect(atEdge?.request.body.match(/aor="[^"]*" id="[^"]*" state="terminated"/g)).toHaveLength(2)
     expect(notify?.request.body.match(/event="deactivated"/g)).toHaveLength(4)
   })
 
@@ -115,7 +118,7 @@ describe('an operator ends a registration', () => {
     ])
     expect(await call('DELETE', impuPath(ALICE))).toEqual({ status: 200, body: '{"bindings":2}' })
     expect(opened.registrations.contacts(ALICE)).toEqual(['sip:alice@10.0.0.9;sos'])
-    expect(sent()).toEqual(['NOTIFY terminated;reason=deactivated'])
+    expect(sent()).toEqual(['NOTIFY to the edge', 'NOTIFY terminated;reason=deactivated'])
   })
 
   test('of one who is not registered: nothing is told', async () => {
@@ -162,14 +165,14 @@ describe('the HSS ends registrations (TS 29.228 §6.1.3)', () => {
     expect((await end('true', { 'primary-impu': ALICE })).status).toBe(200)
     expect(opened.registrations.records.size).toBe(0)
     expect(opened.homestead.asked).toEqual([`read ${ALICE}`])
-    expect(sent()).toEqual(['NOTIFY terminated;reason=deactivated', 'REGISTER 0'])
+    expect(sent()).toEqual(['NOTIFY to the edge', 'NOTIFY terminated;reason=deactivated', 'REGISTER 0'])
   })
 
   test('with each private identity of one set, and nothing told to watchers', async () => {
     const both = ['alice@example.com', 'home@example.com'].map(impi => ({ 'primary-impu': ALICE, impi }))
     expect((await end('false', ...both)).status).toBe(200)
     expect(opened.registrations.records.size).toBe(0)
-    expect(sent()).toEqual(['REGISTER 0'])
+    expect(sent()).toEqual(['NOTIFY to the edge', 'REGISTER 0'])
   })
 
   test('challenges of who has lost a binding are gone', async () => {

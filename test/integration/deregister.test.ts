@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ApplicationServer } from '../support/application-server.ts'
 import { contactsIn, registeredPhone } from '../support/calls.ts'
 import { Core, cw, DOMAIN } from '../support/core.ts'
+import { Phone } from '../support/phone.ts'
 import { eventsOf, nextTold, watch } from '../support/reginfo.ts'
-import { statusOf, valueOf } from '../support/sip-text.ts'
+import { statusOf, valueOf, valuesOf } from '../support/sip-text.ts'
 import { provision, provisionCriteria, subscriber } from '../support/subscribers.ts'
 import { waitUntil } from '../support/wait.ts'
 
@@ -90,6 +91,66 @@ describe('cw user deregister', () => {
     expect(none.code).not.toBe(0)
     expect(none.stderr).toContain('--sprout HOST:PORT')
     expect(await bindingsOf(phone.aor)).toBeUndefined()
+  })
+})
+
+describe('a phone whose registration has been ended', () => {
+  async function statusOfCall(from: Phone, to: Phone, as?: string): Promise<number> {
+    const headers = as === undefined ? [] : [['P-Preferred-Identity', `<${as}>`] as const]
+    const sent = from.invite(to.aor, { headers })
+    const answer = await from.response(sent)
+    from.ack(sent, answer)
+    return statusOf(answer)
+  }
+  const end = (...users: readonly string[]) =>
+    cw('user', 'deregister', ...users, DOMAIN, '--port-offset', `${core.portOffset}`)
+
+  test.each(['UDP', 'TCP', 'WS'] as const)(
+    'does not call over its flow (%s), until it registers again',
+    async transport => {
+      await using callee = await registeredPhone(core, await newUser())
+      callee.answerAll('INVITE', 486)
+      await using phone = await registeredPhone(core, await newUser(), transport)
+      expect(await statusOfCall(phone, callee)).toBe(486)
+
+      expect((await end(phone.identity.user)).code).toBe(0)
+
+      expect(await statusOfCall(phone, callee)).toBe(403)
+      expect(statusOf(await phone.register())).toBe(200)
+      expect(await statusOfCall(phone, callee)).toBe(486)
+    },
+  )
+
+  test('is not taken for others at the same address, nor may a user end what is another’s', async () => {
+    await using callee = await registeredPhone(core, await newUser())
+    callee.answerAll('INVITE', 486)
+    await using phone = await registeredPhone(core, await newUser(), 'TCP')
+    // Two users behind one connection.
+    const other = new Phone(subscriber(await newUser()), phone.wire)
+    expect(statusOf(await other.register())).toBe(200)
+    const sent = phone.invite(callee.aor)
+    const invite = await callee.request('INVITE')
+    phone.ack(sent, await phone.response(sent))
+    const token = /<sip:([\w-]+)@/.exec(valuesOf(invite, 'record-route').at(-1) ?? '')?.[1] ?? ''
+    const document = `<reginfo><registration aor="${phone.aor}" id="a" state="terminated"/></reginfo>`
+    // The callee has seen the caller's token, and claims to be the core.
+    const forged = callee.send('NOTIFY', `sip:${token}@127.0.0.1:${core.port('trusted')};transport=TCP`, {
+      headers: [
+        ['Event', 'reg'],
+        ['Subscription-State', 'terminated'],
+        ['Content-Type', 'application/reginfo+xml'],
+      ],
+      body: document,
+    })
+    await callee.response(forged)
+    expect(await statusOfCall(phone, callee)).toBe(486)
+
+    expect((await end(phone.identity.user)).code).toBe(0)
+
+    expect(await statusOfCall(other, callee)).toBe(486)
+    // Who names it is refused, whoever else there is.
+    expect(await statusOfCall(phone, callee, phone.aor)).toBe(403)
+    expect(await statusOfCall(phone, callee, other.aor)).toBe(486)
   })
 })
 

@@ -6,6 +6,7 @@ import { millis } from '../../../lib/kit/clock.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { RegistrationRecord } from '../../../lib/store/registration-store.ts'
 import type { Core } from '../core.ts'
+import { tellEdges } from './edges.ts'
 import { notifyWatchers } from './notify.ts'
 import { EXPIRY, update } from './record.ts'
 import { tellServers } from './third-party.ts'
@@ -56,8 +57,8 @@ export interface Deregistration {
 }
 
 /**
- * Ends a registration from the network's side (TS 24.229 §5.4.1.5): bindings and challenges go, watchers and application
- * servers hear of it. Contacts for emergency calls stay (§5.4.8.4).
+ * Ends a registration from the network's side (TS 24.229 §5.4.1.5): bindings and challenges go, edges, watchers and
+ * application servers hear of it. Contacts for emergency calls stay (§5.4.8.4).
  *
  * @param setName default identity of the set
  * @returns how many bindings there were, or why none is gone: the store would not take it, the HSS would not hear of it
@@ -80,9 +81,10 @@ export async function deregister(
     { ended: as, quiet },
   )
   if (change === undefined) return 'store failed'
-  notifyWatchers(change, setName, core)
   const { before, after } = change
   const gone = before.bindings.filter(binding => !after.bindings.includes(binding))
+  await tellEdges(change, gone, core)
+  notifyWatchers(change, setName, core)
   for (const each of new Set(gone.map(binding => binding.impi))) await core.challenges.removeAll(each)
   if (!isEmpty(after)) return gone.length
   // Without a binding there may still be a registration that nobody has ended at the HSS.
