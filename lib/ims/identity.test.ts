@@ -94,6 +94,8 @@ describe('classes of URIs', () => {
     ['sip:6505551234@HOME.example', 'global-number'],
     ['sip:*21%23@home.example', 'global-number'],
     ['sip:6505551234@home.example;gr=x', 'home-sip'],
+    ['sip:6505551234@home.example;user=DialString', 'home-sip'],
+    ['sip:6505551234@other.example;user=dialstring', 'offnet-sip'],
     ['sip:bob@home.example', 'home-sip'],
     ['sip:home.example', 'home-sip'],
     ['sip:bob@node1.home.example', 'local-sip'],

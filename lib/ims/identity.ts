@@ -120,7 +120,10 @@ function sipNumber(uri: SipUri, context: UriContext): string | undefined {
   const semicolon = uri.user.indexOf(';')
   const written = semicolon === -1 ? uri.user : uri.user.slice(0, semicolon)
   const user = normalizeEscapes(written).replaceAll('%23', '#')
-  if (uriParam(uri, 'user')?.toLowerCase() === 'phone') return user
+  const kind = uriParam(uri, 'user')?.toLowerCase()
+  if (kind === 'phone') return user
+  // What somebody has dialled is nobody's number before a server has made one of it (RFC 4967 §3).
+  if (kind === 'dialstring') return undefined
   const mayBe = !context.enforceUserPhone && context.preferSip !== true
   if (!mayBe || !hasHost(context.homeDomains, uri.host) || uriParam(uri, 'gr') !== undefined) return undefined
   return isNumberUser(user) ? user : undefined

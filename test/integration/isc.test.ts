@@ -104,6 +104,30 @@ describe('calls', () => {
     }
   })
 
+  test('to what was dialled (RFC 4967) are for a server to translate, and nobody is called without one', async () => {
+    await using callee = await registeredPhone(core, await subscriberWith())
+    await using translating = await ApplicationServer.start((request, as) =>
+      as.proxy(request, { uri: callee.aor }),
+    )
+    const dialled = 'sip:0,42;phone-context=ims.test@ims.test;user=dialstring'
+    await using caller = await registeredPhone(
+      core,
+      await subscriberWith(filterCriterion(translating.uri, { sessionCase: 0 })),
+    )
+    const sent = caller.invite(dialled)
+    callee.reply(await callee.request('INVITE'), 486)
+    const busy = await caller.response(sent)
+    caller.ack(sent, busy)
+    expect(statusOf(busy)).toBe(486)
+    expect(translating.received[0]?.startLine).toBe(`INVITE ${dialled} SIP/2.0`)
+
+    await using plain = await registeredPhone(core, await subscriberWith())
+    const alone = plain.invite(dialled)
+    const nobody = await plain.response(alone)
+    plain.ack(alone, nobody)
+    expect(statusOf(nobody)).toBe(404)
+  })
+
   test('that a server of the callee sends elsewhere ring there, by way of the services for that', async () => {
     await using other = await registeredPhone(core, await subscriberWith())
     await using diverting = await ApplicationServer.start((request, as) =>

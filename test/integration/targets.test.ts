@@ -206,6 +206,23 @@ describe('caller preferences (RFC 3840, RFC 3841)', () => {
     expect(rings(mobile, desk)).toEqual([2, 3])
   })
 
+  test('choose a phone by the applications that it has (RFC 5688)', async () => {
+    const user = await newUser()
+    await using board = await phoneAt(core, user)
+    await using plain = await phoneAt(core, user)
+    await registerWith(board, { params: ';+sip.app-subtype="rtx,whiteboard"' })
+    await registerWith(plain, { params: ';audio' })
+    await using caller = await registeredPhone(core, await newUser())
+    for (const phone of [board, plain]) phone.answerAll('INVITE', 486)
+
+    const call = (wanted: string) =>
+      tryToCall(caller, board.aor, [['Accept-Contact', `*;+sip.app-subtype="${wanted}";require;explicit`]])
+    expect(await call('whiteboard')).toBe(486)
+    expect(rings(board, plain)).toEqual([1, 0])
+    expect(await call('chess')).toBe(480)
+    expect(rings(board, plain)).toEqual([1, 0])
+  })
+
   test('a phone that says what it takes is not sent anything else', async () => {
     const user = await newUser()
     await using chat = await phoneAt(core, user)
