@@ -9,6 +9,10 @@ const REGISTER = join(import.meta.dirname, 'scenarios', 'register.xml')
 /** Sockets that one SIPp may hold; phones with an address of their own each take one. */
 export const MOST_SOCKETS = 15_000
 
+const MOST_ATTEMPTS = 3
+/** Until then a subject has worked off what it had been late with. */
+const AFTER_A_FAILURE_MS = 5000
+
 /** Callers and callees, each behind a socket of their own, as they stand in the injection files. */
 export interface CallParties {
   readonly callers: readonly string[]
@@ -64,14 +68,14 @@ export async function registerParties(subject: Subject, parties: CallParties): P
     { users: parties.callees, localPort: parties.calleePort },
   ]
   for (const { users, localPort } of sides) {
-    const result = await runSipp({
+    const load = {
       ...common({ operations: users.length, perSecond: 500 }),
       scenario: scenario('register'),
       target: `127.0.0.1:${subject.registrarPort}`,
       localPort,
       rows: users.map(user => `${user};${credentialsField(user)}`),
-    })
-    mustHaveWorked(result)
+    }
+    await untilCarried(() => runSipp(load))
   }
 }
 
@@ -102,16 +106,32 @@ export async function cpuMsPerOperation(
   operations: number,
   work: () => Promise<SippResult>,
 ): Promise<number> {
-  const before = cpuSeconds(subject.processes)
-  const result = await work()
-  const seconds = cpuSeconds(subject.processes) - before
-  mustHaveWorked(result)
+  let seconds = 0
+  await untilCarried(async () => {
+    const before = cpuSeconds(subject.processes)
+    const result = await work()
+    seconds = cpuSeconds(subject.processes) - before
+    return result
+  })
   return (seconds * 1000) / operations
 }
 
-export function mustHaveWorked(result: SippResult): void {
-  if (result.failed > 0 || result.exitCode !== 0)
-    throw new Error(`the load did not go through: ${result.summary}`)
+/**
+ * Offers a load until all of it is carried; only that one counts. Where the machine under a virtual one stands still
+ * for a moment, overload control refuses some of what has piled up, as it should.
+ */
+export async function untilCarried(work: () => Promise<SippResult>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const result = await work()
+    if (wasCarried(result)) return
+    if (attempt === MOST_ATTEMPTS) throw new Error(`the load did not go through: ${result.summary}`)
+    console.error(`  ${result.failed} operations failed; once more`)
+    await new Promise(resolve => setTimeout(resolve, AFTER_A_FAILURE_MS))
+  }
+}
+
+function wasCarried({ failed, exitCode }: SippResult): boolean {
+  return failed === 0 && exitCode === 0
 }
 
 function common(load: Load): {

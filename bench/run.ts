@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import {
   bindingMemory,
   callCpu,
+  callGoodput,
   callRate,
   FULL,
   QUICK,
@@ -39,6 +40,7 @@ const ITEMS = {
   services: benchServices,
   memory: benchMemory,
   rate: benchRate,
+  overload: benchOverload,
   startup: benchStartup,
 } as const
 type Item = keyof typeof ITEMS
@@ -163,6 +165,33 @@ async function benchRate(scale: Scale): Promise<Row[]> {
     { what: `REGISTERs with challenge, ${held}`, unit: '1/s', values: registrations, yardstick: 'kamailio' },
     { what: `Calls, ${held}, beside one proxy`, unit: '1/s', values: calls, yardstick: 'kamailio' },
     { what: `Calls, ${held}, beside the chain`, unit: '1/s', values: calls, yardstick: 'kamailio chain' },
+  ]
+}
+
+async function benchOverload(scale: Scale): Promise<Row[]> {
+  const steps = await callGoodput(scale, stepReport)
+  for (const { offered, carried } of steps)
+    console.error(`  ${offered}/s offered, ${carried.toFixed(0)}/s carried`)
+  const best = Math.max(...steps.map(step => step.carried))
+  const [held, twice] = [steps[0], steps.at(-1)]
+  if (held === undefined || twice === undefined || best === 0) throw new Error('no call came through')
+  return [
+    {
+      what: 'Calls carried, as many offered as are held',
+      unit: '1/s',
+      values: { clearwater: [held.carried] },
+    },
+    {
+      what: `Calls carried of ${twice.offered}/s, twice of that`,
+      unit: '1/s',
+      values: { clearwater: [twice.carried] },
+    },
+    {
+      what: 'Calls lost at twice the rate, of the best carried',
+      unit: '%',
+      values: { clearwater: [(1 - twice.carried / best) * 100] },
+      floor: { kind: 'value', atMost: 10 },
+    },
   ]
 }
 
