@@ -1,6 +1,6 @@
 import { seconds } from '../kit/clock.ts'
 
-/** A SIP daemon that is about to go and leaves nobody in the lurch (manual 8.3: `quiesce`). */
+/** A SIP daemon that is about to go and leaves nobody in the lurch (manual 8.41.2: `quiesce`). */
 export interface Quiescing {
   /**
    * Sends elsewhere who can go, and waits for the rest.
