@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { decode, encode, type Answer as Row, type DecodedPacket, type Packet } from 'dns-packet'
 import { afterEach, expect, test } from 'vitest'
+import { freePort } from '../../test/support/ports.ts'
 import { TimerWheel } from '../kit/clock.ts'
 import { DnsStub } from './stub.ts'
 
@@ -27,10 +28,10 @@ async function serve(
       socket.send(Buffer.isBuffer(each) ? each : encode(each as Packet), from.port, from.address)
     }
   })
-  socket.bind(0, '127.0.0.1')
+  const port = await freePort()
+  socket.bind(port, '127.0.0.1')
   await once(socket, 'listening')
   opened.push(socket)
-  const { port } = socket.address()
   if (overTcp !== undefined) {
     const server: Server = createServer(connection => {
       connection.on('error', () => undefined)
