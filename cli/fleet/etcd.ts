@@ -39,13 +39,16 @@ export async function connectEtcd(deployment: Deployment, options: ConnectOption
   const shellOf = options.shellOf ?? ((node: DeploymentNode) => fleet.shell(node.name))
   try {
     const { shell, credentials } = await firstToAnswer(voters, shellOf)
-    const forwards = await Promise.all(voters.map(voter => shell.forward(voter.address, CLIENT_PORT)))
+    // Its own member first: for an answer of one that is off one would wait in vain.
+    const isOwn = (voter: DeploymentNode): number => Number(voter.name === shell.node)
+    const members = voters.toSorted((one, other) => isOwn(other) - isOwn(one))
+    const forwards = await Promise.all(members.map(member => shell.forward(member.address, CLIENT_PORT)))
     const origins = forwards.map(forward => `https://127.0.0.1:${forward.port}`)
     const { deadlineMs } = options
     return new EtcdClient({
       origins,
       credentials: () => Promise.resolve(credentials),
-      names: new Map(origins.map((origin, index) => [origin, voters[index]?.name ?? origin])),
+      names: new Map(origins.map((origin, index) => [origin, members[index]?.name ?? origin])),
       ...(deadlineMs === undefined ? {} : { deadline: millis(deadlineMs) }),
       onClose: async () => {
         await Promise.all(forwards.map(forward => forward.close()))
