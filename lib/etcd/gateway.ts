@@ -40,6 +40,8 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 const AVOID_FOR = seconds(15)
 /** While members elect a leader, all of them refuse; this much later they are asked again. */
 const ROUND_PAUSE_MS = 150
+/** What a member has at least before the next one is asked: one that has to set up a connection needs some of it. */
+const SHORTEST_SHARE_MS = 1_000
 
 /** gRPC codes, as the gateway writes them into its JSON, with which another member may answer better. */
 const UNAVAILABLE = new Set([1, 4, 14])
@@ -93,7 +95,8 @@ export class Gateway {
         const remaining = end - performance.now()
         if (remaining <= 0) throw unavailable(attempts, options.effect)
         // What is left is shared with those still to be asked, so that one that hangs does not use it all up.
-        const attempt = await this.#attempt(origin, path, body, remaining / (origins.length - index))
+        const share = Math.max(remaining / (origins.length - index), SHORTEST_SHARE_MS)
+        const attempt = await this.#attempt(origin, path, body, Math.min(share, remaining))
         if (attempt.kind === 'answer') {
           this.#praise(origin)
           return attempt.answer
