@@ -76,3 +76,11 @@ export interface RegistrationStore {
   put(impu: string, record: RegistrationRecord, expected: number | undefined): Promise<'stored' | 'conflict'>
   remove(impu: string, expected: number): Promise<'removed' | 'conflict'>
 }
+
+/** When nothing in a record is alive any more, in Unix milliseconds; 0 if nothing is in it. */
+export function lastExpiry(record: RegistrationRecord): number {
+  let last = 0
+  for (const { expiresAt } of record.bindings) last = Math.max(last, expiresAt)
+  for (const key in record.subscriptions) last = Math.max(last, record.subscriptions[key]?.expiresAt ?? 0)
+  return last
+}

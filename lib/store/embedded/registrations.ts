@@ -1,6 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { minutes, seconds, type Clock, type Timer } from '../../kit/clock.ts'
-import type { RegistrationRecord, RegistrationStore, Versioned } from '../registration-store.ts'
+import {
+  lastExpiry,
+  type RegistrationRecord,
+  type RegistrationStore,
+  type Versioned,
+} from '../registration-store.ts'
 import type { EmbeddedEnvironment } from './environment.ts'
 import { nextKey, type EmbeddedTable } from './table.ts'
 
@@ -125,11 +130,4 @@ export class EmbeddedRegistrationStore implements RegistrationStore {
       if (!this.#closed) this.#sweep = this.#sweepLater()
     })
   }
-}
-
-function lastExpiry(record: RegistrationRecord): number {
-  let last = 0
-  for (const { expiresAt } of record.bindings) last = Math.max(last, expiresAt)
-  for (const key in record.subscriptions) last = Math.max(last, record.subscriptions[key]?.expiresAt ?? 0)
-  return last
 }
