@@ -645,6 +645,23 @@ describe('the ACK of a 2xx', () => {
     }
   })
 
+  test('goes to the next server when the connection to the first one comes to nothing', async () => {
+    const targets = ['192.0.2.7', '192.0.2.8'].map(
+      address => ({ transport: 'TCP', address, port: 5054 }) as const,
+    )
+    const { node, tcp, clock } = await start({ targets })
+
+    node.sendAck(ack, hopTo('sip:p.example.com'), 'us', LIMITS)
+    await settled()
+    expect(startLines(tcp.peer('192.0.2.7', 5054).take())).toEqual(['ACK sip:bob@example.com'])
+    tcp.peer('192.0.2.7', 5054).close()
+
+    expect(startLines(tcp.peer('192.0.2.8', 5054).take())).toEqual(['ACK sip:bob@example.com'])
+    clock.advance(seconds(10))
+    tcp.peer('192.0.2.8', 5054).close()
+    expect(clock.pending).toBe(0)
+  })
+
   test('is lost without a word where there is no way', async () => {
     const { node, peer } = await start()
     peer.close()

@@ -1,4 +1,4 @@
-import { millis, type Clock } from '../kit/clock.ts'
+import { millis, seconds, type Clock } from '../kit/clock.ts'
 import type { Graylist } from '../kit/graylist.ts'
 import type { Log } from '../kit/log.ts'
 import type { Admission, AdmissionFigures } from '../overload/admission.ts'
@@ -83,6 +83,8 @@ export interface SipCounts {
 }
 
 const MOST_OPEN_REQUESTS = 100_000
+/** Until then a connection that an ACK was given to is refused, or stands. */
+const ACK_WATCHED = seconds(5)
 /** Whoever has waited for longer in the inbox has sent the request again several times, or given up. */
 const LONGEST_WAIT_MS = 4000
 /** Answered requests are remembered for 32 s, to know their repetitions; so many at most. */
@@ -243,13 +245,21 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
         this.#writeAck(ack, pooled, limits)
         return
       }
-      void this.#destinations.of(hop.uri).then(targets => {
-        const flow = targets[0] === undefined ? undefined : this.flowTo(targets[0])
-        if (flow !== undefined) this.#writeAck(ack, flow, limits)
-      })
+      void this.#destinations.of(hop.uri).then(targets => this.#ackToFirst(ack, targets, limits))
       return
     }
     if (!hop.flow.closed) this.#writeAck(ack, hop.flow, limits)
+  }
+
+  /** An ACK has no answer that could be missed; but a connection that cannot be made tells that it is lost. */
+  #ackToFirst(ack: SipRequest, [target, ...others]: readonly Target[], limits: HopLimits): void {
+    const flow = target === undefined ? undefined : this.flowTo(target)
+    if (flow === undefined) return
+    if (flow.reliable && others.length > 0) {
+      const forget = flow.onClose(() => this.#ackToFirst(ack, others, limits))
+      this.clock.after(ACK_WATCHED, forget)
+    }
+    this.#writeAck(ack, flow, limits)
   }
 
   #writeAck(ack: SipRequest, flow: Flow, limits: HopLimits): void {
