@@ -20,6 +20,7 @@ const NAMES = [
   'ralf',
   'config-manager',
   'queue-manager',
+  'astaire',
 ] as const
 
 /** Of a node, where its unit makes it. */

@@ -1,3 +1,4 @@
+import { Flags } from '@oclif/core'
 import { resolve } from 'node:path'
 import { CwCommand } from '../command.ts'
 import { parseDomain } from '../operations/domain.ts'
@@ -5,6 +6,8 @@ import { addressesOf, formatCore, type CoreView } from '../render/core.ts'
 import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { runningFlags } from './running-flags.ts'
+
+const STORES = ['memcached'] as const
 
 export default class Up extends CwCommand {
   static override summary = 'Run the whole core in this process.'
@@ -15,8 +18,23 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
     '<%= config.bin %> up',
     '<%= config.bin %> up --bind 0.0.0.0 --domain ims.example.com',
     '<%= config.bin %> up --port-offset 1000 --data-dir /tmp/second',
+    '<%= config.bin %> up --stores memcached --memcached 127.0.0.1:11211,127.0.0.1:11212',
   ]
-  static override flags = runningFlags
+  static override flags = {
+    ...runningFlags,
+    stores: Flags.option({
+      summary: 'Engines to keep data in instead of the data folder: memcached for registrations.',
+      options: STORES,
+      multiple: true,
+      delimiter: ',',
+      default: [],
+    })(),
+    memcached: Flags.string({
+      summary: 'Servers for --stores memcached, separated by commas.',
+      helpValue: 'HOST:PORT,…',
+      default: '127.0.0.1:11211',
+    }),
+  }
 
   protected override async perform(): Promise<Outcome> {
     const { flags } = await this.parse(Up)
@@ -31,6 +49,7 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
       advertise: flags.advertise,
       portOffset: flags['port-offset'],
       logLevel: flags['log-level'],
+      ...(flags.stores.includes('memcached') ? { memcachedServers: flags.memcached } : {}),
     })
     this.#announce({
       version: this.config.version,

@@ -7,6 +7,7 @@ import { findOption } from '../../lib/config/options.ts'
 import { FILE_OF, validateConfigFile, validateOption } from '../../lib/config/validate.ts'
 import { parseDnsJson, type KnownName } from '../../lib/dns/known-names.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { parseClusterSettings, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { NO_SHARED_FILES, readSharedFiles, type SharedFiles } from './daemon-shared.ts'
 
 /** In the order in which a node's files are read: what a later one says wins. */
@@ -16,6 +17,8 @@ const SCOPES = ['shared', 'local', 'user'] as const satisfies readonly Scope[]
 export interface NodeFiles extends SharedFiles {
   /** Option to value, from all three files; what validation refuses is left out and so at its default. */
   readonly values: ReadonlyMap<string, string>
+  /** The memcached servers that sprouts share, of `cluster_settings`; absent: none are shared. */
+  readonly cluster?: ClusterView
   /** Names that need no DNS, of `dns.json`. */
   readonly names: ReadonlyMap<string, KnownName>
   /** What is wrong with the files, one sentence each; none of it keeps a daemon from its work. */
@@ -23,11 +26,12 @@ export interface NodeFiles extends SharedFiles {
 }
 
 /**
- * Reads `shared_config`, `local_config`, `user_settings`, the other shared files and `dns.json`. A file that is not
+ * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings` and `dns.json`. A file that is not
  * there says nothing; one of the first three with faults says what can be read of it.
  *
  * @param before what one of the others with faults, or one that cannot be read, said the last time: that goes on to count
- * @throws CwError FILE_UNREADABLE if one of the first three cannot be read
+ * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if `cluster_settings` names no
+ * servers and none are known from before: a sprout that took itself for the only one would not know the others' users
  */
 export async function readNodeFiles(folder: string, before?: NodeFiles): Promise<NodeFiles> {
   const complaints: string[] = []
@@ -59,7 +63,24 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
   const parsed = dns === undefined ? names : dns === '' ? new Map<string, KnownName>() : parseDnsJson(dns)
   if (typeof parsed === 'string') complaints.push(`dns.json: ${parsed}`)
   else names = parsed
-  return { ...shared, values, names, complaints }
+  const cluster = await clusterOf(folder, before?.cluster, complaints)
+  return { ...shared, values, names, complaints, ...(cluster === undefined ? {} : { cluster }) }
+}
+
+async function clusterOf(
+  folder: string,
+  before: ClusterView | undefined,
+  complaints: string[],
+): Promise<ClusterView | undefined> {
+  const file = join(folder, 'cluster_settings')
+  try {
+    const text = await textOf(file)
+    return text === '' ? undefined : parseClusterSettings(text, file)
+  } catch (error) {
+    if (before === undefined || !(error instanceof CwError)) throw error
+    complaints.push(`cluster_settings: ${error.detail.why ?? error.message}`)
+    return before
+  }
 }
 
 /** The text of a file that a daemon can do without; undefined, and a complaint, if it cannot be read. */

@@ -28,4 +28,5 @@ export const LIVE_OPTIONS: Readonly<Record<DaemonName, readonly string[]>> = {
   ralf: EVERYWHERE,
   'config-manager': EVERYWHERE,
   'queue-manager': EVERYWHERE,
+  astaire: [...EVERYWHERE, 'astaire_cpu_limit_percentage'],
 }

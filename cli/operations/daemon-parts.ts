@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { startAstaire, type AstaireSettings } from '../../daemons/astaire/astaire.ts'
 import { startBono } from '../../daemons/bono/bono.ts'
 import type { BonoOptions } from '../../daemons/bono/options.ts'
 import type { SipParts } from '../../daemons/all-in-one/status.ts'
@@ -16,6 +17,7 @@ import type { SproutOptions } from '../../daemons/sprout/options.ts'
 import { openRecording } from '../../daemons/sprout/memento/recording.ts'
 import type { Recorder } from '../../daemons/sprout/memento/recorder.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
+import { openSproutStores } from '../../daemons/sprout/stores.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
 import { readCredentials, type EtcdCredentials } from '../../lib/etcd/credentials.ts'
 import type { Metric } from '../../lib/http/monitoring.ts'
@@ -39,7 +41,6 @@ import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
 import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
-import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
 import { keptSecret } from '../../lib/store/embedded/secret.ts'
 import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
@@ -91,6 +92,7 @@ export const PARTS = {
   ralf,
   'config-manager': configManager,
   'queue-manager': queueManager,
+  astaire,
 } satisfies Record<string, (base: Base) => Promise<Part>>
 
 async function bono(base: Base): Promise<Part> {
@@ -154,6 +156,12 @@ async function sprout(base: Base): Promise<Part> {
   opened.defer(() => documents.close())
   const timers = new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
+  const stores = await openSproutStores({
+    ...{ clock, log, environment },
+    ...(place.cluster === undefined ? {} : { cluster: place.cluster }),
+  })
+  opened.defer(() => stores.close())
+  base.figures.push(stores.metrics)
   const options: Changing<SproutOptions> = {
     ...place.settings,
     homeDomains: place.homeDomains,
@@ -180,10 +188,10 @@ async function sprout(base: Base): Promise<Part> {
     documents,
     timers,
     net: new LocalNet(),
-    registrations: new EmbeddedRegistrationStore(environment, clock),
-    challenges: new MemoryChallengeStore({ clock }),
+    registrations: stores.registrations,
+    challenges: stores.challenges,
     ...(recorder === undefined ? {} : { recorder }),
-    gruuSecret: await keptSecret(environment, 'gruus'),
+    gruuSecret: stores.gruuSecret,
   })
   opened.defer(() => running.close(base.drainedBy()))
   base.sip.sprout = running
@@ -192,7 +200,8 @@ async function sprout(base: Base): Promise<Part> {
     ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
     quiescence: running.quiescence,
-    follow: ({ settings, shared, emergencyUri }) => {
+    follow: ({ settings, shared, emergencyUri, cluster }) => {
+      stores.follow(cluster)
       options.regMaxExpires = settings.regMaxExpires
       options.nonceCountSupported = settings.nonceCountSupported
       options.applyFallbackIfcs = settings.applyFallbackIfcs
@@ -384,10 +393,49 @@ async function queueManager(base: Base): Promise<Part> {
   return httpPart('queue-manager', base, running)
 }
 
+async function astaire(base: Base): Promise<Part> {
+  const { place, clock, log } = base
+  const { view, cpuLimit } = astaireSettings(place)
+  const running = await startAstaire(
+    {
+      local: `${uriHost(place.address)}:${place.ports.memcached}`,
+      bind: place.bind,
+      port: place.ports.astaire,
+      ...{ clock, log },
+    },
+    { view, cpuLimit },
+  )
+  return {
+    ...httpPart('astaire', base, running),
+    follow: next => {
+      if (next.cluster !== undefined) running.use(astaireSettings(next))
+    },
+  }
+}
+
+/** @throws CwError OPTION_INVALID without a cluster: nobody is there to be synchronised with */
+function astaireSettings({ cluster: view, limits }: Place): AstaireSettings {
+  if (view !== undefined) return { view, cpuLimit: limits.astaireCpu }
+  throw new CwError('OPTION_INVALID', 'astaire works where several sprouts share memcached servers only', {
+    why: 'there is no cluster_settings in the configuration folder',
+    changed: 'nothing',
+    remedies: ["name the folder of the node's files: --config /etc/clearwater"],
+  })
+}
+
 /** Where each daemon of this node tells how it is. */
 function monitoringOrigins({ address, ports }: Place): Readonly<Record<string, string>> {
-  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf } = ports
-  const all = { bono: bonoHttp, sprout: sproutHttp, homestead, homer, memento: callLists, ellis, ralf }
+  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf, astaire } = ports
+  const all = {
+    bono: bonoHttp,
+    sprout: sproutHttp,
+    homestead,
+    homer,
+    memento: callLists,
+    ellis,
+    ralf,
+    astaire,
+  }
   return Object.fromEntries(
     Object.entries(all).map(([daemon, port]) => [daemon, `http://${uriHost(address)}:${port}`]),
   )

@@ -14,6 +14,7 @@ import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import { seconds, type Duration } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import type { Resolver, Target } from '../../lib/sip/resolver.ts'
 import { ownAddress, requireAddress } from './addresses.ts'
 import type { NodeFiles } from './daemon-files.ts'
@@ -62,6 +63,8 @@ export interface Place {
   readonly dummyAppServer?: string
   readonly blacklistedScscfUris: readonly string[]
   readonly shared: SharedFiles
+  /** The memcached servers that sprouts share; absent: there is only one sprout. */
+  readonly cluster?: ClusterView
   /** Absent: it is told by flags and stands for itself. */
   readonly node?: NodeIdentity
   /** What transactions under way get when the daemon is told to stop. */
@@ -161,7 +164,7 @@ const NODE_DRAIN = seconds(20)
 
 /** @throws CwError FILE_INVALID where something is missing that nothing can be done without */
 export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, names }: NodePlacement): Place {
-  const { values, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } = files
+  const { values, cluster, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } = files
   const settings = settingsOf(values)
   const address = required(values, 'local_ip', folder, files.complaints)
   const domain = required(values, 'home_domain', folder, files.complaints).toLowerCase()
@@ -230,6 +233,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     ...(dummyAppServer === undefined ? {} : { dummyAppServer }),
     blacklistedScscfUris: listOf(values.get('blacklisted_scscf_uris')),
     shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities },
+    ...(cluster === undefined ? {} : { cluster }),
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }

@@ -2,14 +2,20 @@ import { isIPv6 } from 'node:net'
 import { startAllInOne, type AllInOneOptions } from '../../daemons/all-in-one/all-in-one.ts'
 import type { CorePorts } from '../../lib/config/ports.ts'
 import { LOOPBACK, LOOPBACK_6 } from '../../lib/kit/address.ts'
+import { TimerWheel } from '../../lib/kit/clock.ts'
+import { CwError } from '../../lib/kit/errors.ts'
+import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
+import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { ownAddress, reachableHere, requireAddress } from './addresses.ts'
 import { readyCheck } from './ready.ts'
 
 const READY_WITHIN_MS = 15_000
 
-export interface UpOptions extends Omit<AllInOneOptions, 'advertise'> {
+export interface UpOptions extends Omit<AllInOneOptions, 'advertise' | 'memcached'> {
   /** Absent: `bind`, or this machine's own address if that is a wildcard. */
   readonly advertise: string | undefined
+  /** `host:port`, several separated by commas; absent: registrations are kept in the data folder. */
+  readonly memcachedServers?: string
 }
 
 /** A core that answers. */
@@ -28,7 +34,10 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
   const advertise = options.advertise ?? ownAddress(options.bind)
   requireAddress('--advertise', advertise)
 
-  const core = await startAllInOne({ ...options, advertise })
+  const { memcachedServers, ...rest } = options
+  const memcached = memcachedServers === undefined ? undefined : await memcachedView(memcachedServers)
+
+  const core = await startAllInOne({ ...rest, advertise, ...(memcached === undefined ? {} : { memcached }) })
   const edge = reachableHere(options.bind)
   const inner = isIPv6(edge) ? LOOPBACK_6 : LOOPBACK
   const { ports } = core
@@ -49,4 +58,31 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
     throw error
   }
   return { ports, address: advertise, readyAfterMs: performance.now(), close: () => core.close() }
+}
+
+/** @throws CwError OPTION_INVALID, and SERVICE_UNREACHABLE if none of the servers answers */
+async function memcachedView(text: string): Promise<ClusterView> {
+  const servers = text.split(',').map(server => server.trim())
+  const wrong = servers.find(server => parseServerAddress(server) === undefined)
+  if (wrong !== undefined) {
+    throw new CwError('OPTION_INVALID', `--memcached: "${wrong}" is no address with a port`, {
+      changed: 'nothing',
+      remedies: ['cw up --stores memcached --memcached 127.0.0.1:11211'],
+    })
+  }
+  const clock = new TimerWheel(() => undefined)
+  const cluster = new MemcachedCluster({ view: { servers }, clock })
+  try {
+    if ((await cluster.answering()).length > 0) return { servers }
+    throw new CwError('SERVICE_UNREACHABLE', `no memcached answers at ${servers.join(', ')}`, {
+      changed: 'nothing',
+      remedies: [
+        'start one: memcached -l 127.0.0.1 -p 11211',
+        'keep data in a folder: cw up without --stores',
+      ],
+    })
+  } finally {
+    cluster.close()
+    clock.close()
+  }
 }

@@ -22,9 +22,9 @@ import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
 import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
-import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
 import { keptSecret } from '../../lib/store/embedded/secret.ts'
 import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
+import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
 import { startBono } from '../bono/bono.ts'
@@ -35,6 +35,7 @@ import { startMemento } from '../memento/memento.ts'
 import { openRecording } from '../sprout/memento/recording.ts'
 import { allServers } from '../sprout/options.ts'
 import { startSprout } from '../sprout/sprout.ts'
+import { openSproutStores } from '../sprout/stores.ts'
 import { metricsOf, statusOf, type CoreStatus, type SipParts } from './status.ts'
 
 export interface AllInOneOptions {
@@ -51,6 +52,8 @@ export interface AllInOneOptions {
   /** Added to every port of `CORE_PORTS`. */
   readonly portOffset: number
   readonly logLevel: LogLevel
+  /** Servers for registrations and challenges; absent: they are kept in `dataDir`. */
+  readonly memcached?: ClusterView
 }
 
 /** A whole core in this process. */
@@ -198,11 +201,13 @@ async function openSip(
 
   const timers = new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
-  const registrations = new EmbeddedRegistrationStore(environment, clock)
-  opened.defer(() => registrations.close())
-  const challenges = new MemoryChallengeStore({ clock })
+  const stores = await openSproutStores({
+    ...{ clock, log, environment },
+    ...(options.memcached === undefined ? {} : { cluster: options.memcached }),
+  })
+  opened.defer(() => stores.close())
+  base.figures.push(stores.metrics)
   const servers = allServers(ports)
-  const gruuSecret = await keptSecret(environment, 'gruus')
   const recording = openRecording({
     clock,
     log,
@@ -233,11 +238,11 @@ async function openSip(
       ...around,
       protection: protection(),
       homestead,
-      registrations,
-      challenges,
+      registrations: stores.registrations,
+      challenges: stores.challenges,
       timers,
       recorder,
-      gruuSecret,
+      gruuSecret: stores.gruuSecret,
       documents: new EmbeddedDocumentStore(environment),
     },
   )

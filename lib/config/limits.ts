@@ -17,6 +17,8 @@ export interface Limits {
   readonly statelessProxies: ReadonlySet<string>
   readonly upstreamConnections: number
   readonly upstreamLifetime: Duration
+  /** Most processor time that a resynchronisation takes, in hundredths of one processor's. */
+  readonly astaireCpu: number
 }
 
 const TOKENS_PER_CORE = 250
@@ -47,6 +49,7 @@ export function limitsOf(values: ReadonlyMap<string, string>): Limits {
     statelessProxies: new Set(proxies === undefined ? [] : entriesOf(proxies.toLowerCase())),
     upstreamConnections: number('upstream_connections'),
     upstreamLifetime: seconds(number('upstream_recycle_connections')),
+    astaireCpu: number('astaire_cpu_limit_percentage'),
   }
 }
 

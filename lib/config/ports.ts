@@ -34,6 +34,9 @@ export const DAEMON_PORTS = {
   ralf: 10888,
   configManager: 9071,
   queueManager: 9072,
+  astaire: 9074,
+  /** Not ours, but on the nodes of those who share it. */
+  memcached: 11211,
 } as const
 
 export type DaemonPorts = CorePorts & Readonly<Record<keyof typeof DAEMON_PORTS, number>>

@@ -22,7 +22,7 @@ beforeAll(async () => {
     allow_anonymous_emergency_calls: 'Y',
     emergency_uri: centre.uri,
   }
-  nodes = await Nodes.start(shared)
+  nodes = await Nodes.start({ shared })
   const host = nodes.address('homestead')
   const port = nodes.port('provisioning')
   for (const user of ['ann', 'bob', 'eve']) await provision(port, subscriber(user), host)

@@ -2,6 +2,9 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { TestClock, TimerWheel, type Clock } from '../../lib/kit/clock.ts'
+import { startAstaire, type RunningAstaire } from '../../daemons/astaire/astaire.ts'
+import { openLog } from '../../lib/kit/log.ts'
+import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { challengeOf, challengeStoreContract } from '../../lib/store/contract/challenge-store.ts'
 import { recordUntil, registrationStoreContract } from '../../lib/store/contract/registration-store.ts'
 import { MemcachedChallengeStore } from '../../lib/store/memcached/challenges.ts'
@@ -390,6 +393,140 @@ describe('a memcached that does not behave', () => {
     // After the first failure it is left alone.
     expect(bad.met()).toBeLessThan(10)
     expect(cluster.counts.failures).toBeGreaterThan(0)
+  })
+})
+
+describe('astaire', () => {
+  const log = openLog('silent')
+
+  async function astaireOf(
+    index: number,
+    view: ClusterView,
+    all = servers,
+  ): Promise<RunningAstaire & { port: number }> {
+    const clock = new TimerWheel(error => expect.fail(String(error)))
+    const local = all.addresses[index] ?? ''
+    const running = await startAstaire(
+      { ...{ local, clock, log }, bind: '127.0.0.1', port: 0 },
+      { view, cpuLimit: 100 },
+    )
+    onTestFinished(async () => {
+      await running.close()
+      clock.close()
+    })
+    return running
+  }
+
+  async function stateOf({ port }: { readonly port: number }): Promise<string> {
+    const status = await (await fetch(`http://127.0.0.1:${port}/status`)).json()
+    return (status as { state: string }).state
+  }
+
+  const synchronised = (running: { readonly port: number }): Promise<unknown> =>
+    waitUntil('it to be synchronised', async () => (await stateOf(running)) === 'synchronised')
+
+  /** Stores that many records, each with its own number. */
+  async function fill(cluster: MemcachedCluster, clock: Clock, count: number): Promise<readonly string[]> {
+    const store = new MemcachedRegistrationStore({ cluster, clock, onForeign: () => undefined })
+    const impus = Array.from({ length: count }, (_, index) => `sip:filled${index}@example.com`)
+    await Promise.all(
+      impus.map((impu, notifyCseq) =>
+        store.put(impu, recordUntil(Date.now() + 60_000, { notifyCseq }), undefined),
+      ),
+    )
+    return impus
+  }
+
+  /** What one server alone has of these users: their numbers. */
+  async function onlyOn(address: string, impus: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const [host = '', port] = address.split(':')
+    const connection = new MemcachedConnection({ host, port: Number(port) })
+    onTestFinished(() => connection.close())
+    const found = new Map<string, number>()
+    for (const impu of impus) {
+      const item = await connection.get(fullKey('reg', impu))
+      if (item !== undefined && item.value.length > 0)
+        found.set(impu, (JSON.parse(item.value.toString()) as { notifyCseq: number }).notifyCseq)
+    }
+    return found
+  }
+
+  const meantFor = (
+    address: string,
+    addresses: readonly string[],
+    impus: readonly string[],
+  ): readonly string[] =>
+    impus.filter(impu => replicasOf(addresses)[vbucketOf(fullKey('reg', impu))]?.includes(address))
+
+  test('fills a server that lost its memory, with its own values and no others', async () => {
+    const own = await MemcachedServers.start(3)
+    onTestFinished(() => own[Symbol.asyncDispose]())
+    const clock = new TimerWheel(error => expect.fail(String(error)))
+    onTestFinished(() => clock.close())
+    const cluster = clusterOf(clock, own.addresses)
+    const impus = await fill(cluster, clock, 500)
+    const [lost = ''] = own.addresses
+    const meant = meantFor(lost, own.addresses, impus)
+    const astaire = await astaireOf(0, { servers: own.addresses }, own)
+    await synchronised(astaire)
+
+    await own.kill(0)
+    await waitUntil('it to notice', async () => (await stateOf(astaire)) === 'no memcached')
+    await own.run(0)
+    await synchronised(astaire)
+
+    expect([...(await onlyOn(lost, impus)).keys()]).toEqual(meant)
+    const metrics = await (await fetch(`http://127.0.0.1:${astaire.port}/metrics`)).text()
+    expect(metrics).toContain(`clearwater_astaire_entries_resynchronised_total ${meant.length}`)
+    expect(metrics).toContain('clearwater_astaire_buckets_needing_resync 0')
+  })
+
+  test('does not put anything older over what is there, and brings no removed value back', async () => {
+    const own = await MemcachedServers.start(2)
+    onTestFinished(() => own[Symbol.asyncDispose]())
+    const clock = new TimerWheel(error => expect.fail(String(error)))
+    onTestFinished(() => clock.close())
+    const [impu = '', removed = ''] = await fill(clusterOf(clock, own.addresses), clock, 2)
+    await own.kill(0)
+    await own.run(0)
+    // What is written while it is empty is newer than what the other one still has of it.
+    const alone = clusterOf(clock, own.addresses.slice(0, 1))
+    const store = new MemcachedRegistrationStore({ cluster: alone, clock, onForeign: () => undefined })
+    await store.put(impu, recordUntil(Date.now() + 60_000, { notifyCseq: 77 }), undefined)
+    await store.put(removed, recordUntil(Date.now() + 60_000), undefined)
+    await store.remove(removed, (await store.get(removed))?.version ?? 0)
+
+    await synchronised(await astaireOf(0, { servers: own.addresses }, own))
+
+    expect(await onlyOn(own.addresses[0] ?? '', [impu, removed])).toEqual(new Map([[impu, 77]]))
+  })
+
+  test('fills a server that joins, while its values are still elsewhere', async () => {
+    const own = await MemcachedServers.start(3)
+    onTestFinished(() => own[Symbol.asyncDispose]())
+    const clock = new TimerWheel(error => expect.fail(String(error)))
+    onTestFinished(() => clock.close())
+    const two = own.addresses.slice(0, 2)
+    const impus = await fill(clusterOf(clock, two), clock, 300)
+    const joining = own.addresses[2] ?? ''
+
+    await synchronised(await astaireOf(2, { servers: two, newServers: own.addresses }, own))
+
+    const meant = meantFor(joining, own.addresses, impus)
+    expect(meant.length).toBeGreaterThan(100)
+    expect([...(await onlyOn(joining, impus)).keys()]).toEqual(meant)
+  })
+
+  test('says what it cannot have while another server is down, and has it when that is back', async () => {
+    const own = await MemcachedServers.start(2)
+    onTestFinished(() => own[Symbol.asyncDispose]())
+    await own.kill(1)
+    const astaire = await astaireOf(0, { servers: own.addresses }, own)
+
+    await waitUntil('it to say so', async () => (await stateOf(astaire)) === 'incomplete')
+
+    await own.run(1)
+    await synchronised(astaire)
   })
 })
 

@@ -30,7 +30,7 @@ beforeAll(async () => {
   ported = await ApplicationServer.start((request, server) => server.reply(request, 202))
   bind = await Bind.start('e164.test', ZONE)
   shared = { enum_server: bind.server, enum_suffix: 'e164.test' }
-  nodes = await Nodes.start(shared)
+  nodes = await Nodes.start({ shared })
   const host = nodes.address('homestead')
   for (const user of ['ann', 'bob', '6505550009'])
     await provision(nodes.port('provisioning'), subscriber(user), host)

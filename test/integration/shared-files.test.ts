@@ -18,7 +18,7 @@ beforeAll(async () => {
   first = await ApplicationServer.start((request, server) => server.reply(request, 480))
   second = await ApplicationServer.start((request, server) => server.reply(request, 299))
   between = await HomesteadBetween.start()
-  nodes = await Nodes.start({ apply_fallback_ifcs: 'Y', hs_hostname: between.address })
+  nodes = await Nodes.start({ shared: { apply_fallback_ifcs: 'Y', hs_hostname: between.address } })
   const host = nodes.address('homestead')
   between.behind = `${host}:${nodes.port('homestead')}`
   for (const user of ['ann', 'bob', 'cat'])

@@ -18,6 +18,8 @@ const ADDRESSES = {
   'queue-manager': '127.0.0.6',
   /** A sprout of nothing but application servers. */
   server: '127.0.0.7',
+  /** Beside the first one, where they share registrations. */
+  'second-sprout': '127.0.0.8',
 } as const
 
 type NodeName = keyof typeof ADDRESSES
@@ -28,27 +30,36 @@ const SERVER_HOSTNAME = `as.${DOMAIN}`
 
 /** What runs on a node. */
 function daemonOf(name: NodeName): string {
-  return name === 'server' ? 'sprout' : name
+  return name === 'server' || name === 'second-sprout' ? 'sprout' : name
+}
+
+export interface NodesOptions {
+  /** Options of `shared_config` beside the usual ones, by what they are called there. */
+  readonly shared?: Readonly<Record<string, string>>
+  /** The memcached servers that two sprouts share; absent: there is one, which keeps everything itself. */
+  readonly memcached?: readonly string[]
 }
 
 /** A core of four processes, or more, each started from the configuration files of its node. */
 export class Nodes implements AsyncDisposable {
   readonly #dir: TempDir
   readonly #offset: number
+  readonly #memcached: readonly string[] | undefined
   readonly #children = new Map<NodeName, Child>()
   /** Length of the log when the daemon was booted last. */
   readonly #logBegins = new Map<NodeName, number>()
 
-  private constructor(dir: TempDir, offset: number) {
+  private constructor(dir: TempDir, offset: number, memcached: readonly string[] | undefined) {
     this.#dir = dir
     this.#offset = offset
+    this.#memcached = memcached
   }
 
-  /** @param shared options of `shared_config` beside the usual ones, by what they are called there */
-  static async start(shared: Readonly<Record<string, string>> = {}): Promise<Nodes> {
-    const nodes = new Nodes(new TempDir('nodes'), await freePortOffset())
+  static async start({ shared = {}, memcached }: NodesOptions = {}): Promise<Nodes> {
+    const nodes = new Nodes(new TempDir('nodes'), await freePortOffset(), memcached)
+    const others = memcached === undefined ? [] : (['second-sprout'] as const)
     try {
-      for (const name of ['homer', 'homestead', 'sprout', 'bono'] as const) {
+      for (const name of ['homer', 'homestead', 'sprout', ...others, 'bono'] as const) {
         nodes.writeFiles(name, shared)
         await nodes.boot(name)
       }
@@ -96,14 +107,17 @@ export class Nodes implements AsyncDisposable {
       etcd_cluster: address,
     })
     this.#write(name, 'user_settings', { log_level: '2', log_directory: this.file(name, 'log') })
+    const sprouts = [ADDRESSES.sprout, ...(this.#memcached === undefined ? [] : [ADDRESSES['second-sprout']])]
     const names = ['icscf', 'scscf', 'bgcf'].map(each => ({
       name: `${each}.${SPROUT_HOSTNAME}`,
-      records: [{ rrtype: 'A', targets: [ADDRESSES.sprout] }],
+      records: [{ rrtype: 'A', targets: sprouts }],
     }))
     const server = {
       name: `mangelwurzel.${SERVER_HOSTNAME}`,
       records: [{ rrtype: 'A', targets: [ADDRESSES.server] }],
     }
+    if (this.#memcached !== undefined)
+      writeFileSync(this.file(name, 'cluster_settings'), `servers=${this.#memcached.join(',')}\n`)
     writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: [...names, server] }))
   }
 

@@ -5,6 +5,7 @@ import { parseServerAddress, type ClusterView } from './cluster-settings.ts'
 import { MemcachedConnection, type Item, type StoreResult } from './connection.ts'
 import { Placement, vbucketOf } from './placement.ts'
 import type { StoreWhen } from './protocol.ts'
+import { isNewer, stampOf } from './stamp.ts'
 
 export interface ClusterOptions {
   readonly view: ClusterView
@@ -45,6 +46,9 @@ interface Answer {
   readonly server: Server
   readonly item: Item | undefined
 }
+
+/** A value that is to be stored. */
+type Change = Pick<Item, 'value' | 'flags' | 'ttl'>
 
 /** One server, as long as any view names it. */
 interface Server {
@@ -101,6 +105,7 @@ export class MemcachedCluster {
   /**
    * Stores a value for at least so many seconds, if it is still in the state that was read.
    *
+   * @param ttl seconds; Infinity for ever
    * @param expected the version that was read; undefined if there was no value
    * @param isVoid of a value that is there: true where it counts as none
    * @throws CwError STORE_FAILED if none of its servers answers
@@ -114,22 +119,30 @@ export class MemcachedCluster {
   ): Promise<'stored' | 'conflict'> {
     this.counts.writes++
     const servers = this.#serversFor(key)
+    // One and the same on all copies, or one of them would be taken for newer.
+    const change = { value, ttl, flags: stampOf(this.#clock.now()) }
     for (const [index, server] of servers.entries()) {
       if (expected !== undefined && numberIn(expected) !== server.number) break
-      const result = await this.#decide(server, key, value, ttl, expected, isVoid)
+      const result = await this.#decide(server, key, change, expected, isVoid)
       if (result === 'failed') {
         // Whether it was stored is not known: who wrote has to read again.
         if (expected !== undefined) break
         continue
       }
       if (typeof result !== 'number') break
-      for (const other of servers.slice(index + 1)) void this.#set(other, key, value, ttl, 'always')
+      for (const other of servers.slice(index + 1)) void this.#set(other, key, change, 'always')
       return 'stored'
     }
     if (servers.every(server => this.#graylist.isAvoided(server.name)))
       throw unavailable(key, 'no server answers')
     this.counts.conflicts++
     return 'conflict'
+  }
+
+  /** Servers of the view that answer now. */
+  async answering(): Promise<readonly string[]> {
+    const answers = await Promise.all([...this.#servers.values()].map(server => this.#get(server, 'ping')))
+    return answers.flatMap(answer => answer?.server.name ?? [])
   }
 
   close(): void {
@@ -191,27 +204,27 @@ export class MemcachedCluster {
       return copyOf(first.server, first.item)
     this.counts.repairs++
     const when = first.item === undefined ? 'absent' : { cas: first.item.cas }
-    const { value, flags, ttl } = newest
-    const result = await this.#set(first.server, key, value, ttl, when, flags)
-    return typeof result === 'number' ? { value, version: versionOf(first.server, result) } : 'again'
+    const result = await this.#set(first.server, key, newest, when)
+    return typeof result === 'number'
+      ? { value: newest.value, version: versionOf(first.server, result) }
+      : 'again'
   }
 
   /** Changes a value on the server that decides. */
   async #decide(
     server: Server,
     key: string,
-    value: Buffer,
-    ttl: number,
+    change: Change,
     expected: number | undefined,
     isVoid: (value: Buffer) => boolean,
   ): Promise<StoreResult | 'failed'> {
-    if (expected !== undefined) return this.#set(server, key, value, ttl, { cas: casIn(expected) })
-    const result = await this.#set(server, key, value, ttl, 'absent')
+    if (expected !== undefined) return this.#set(server, key, change, { cas: casIn(expected) })
+    const result = await this.#set(server, key, change, 'absent')
     if (result !== 'exists') return result
     const present = await this.#get(server, key)
     if (present === undefined) return 'failed'
     if (present.item === undefined || !isVoid(present.item.value)) return 'exists'
-    return this.#set(server, key, value, ttl, { cas: present.item.cas })
+    return this.#set(server, key, change, { cas: present.item.cas })
   }
 
   async #getAll(servers: readonly Server[], key: string): Promise<readonly (Answer | undefined)[]> {
@@ -234,10 +247,8 @@ export class MemcachedCluster {
   async #set(
     server: Server,
     key: string,
-    value: Buffer,
-    ttl: number,
+    { value, ttl, flags }: Change,
     when: StoreWhen,
-    flags = this.#stamp(),
   ): Promise<StoreResult | 'failed'> {
     this.#graylist.trying(server.name)
     try {
@@ -273,15 +284,10 @@ export class MemcachedCluster {
     return doubts
   }
 
-  /** When a value was written, the low 32 bits of milliseconds: of two copies the later one counts. */
-  #stamp(): number {
-    return this.#clock.now() % 2 ** 32
-  }
-
   /** memcached takes more than thirty days for a point in time. */
   #lifetime(ttl: number): number {
-    // What a repair copies may live for ever, as memcached tells by -1; its own 0 says the same.
-    if (ttl < 0) return 0
+    // For ever is 0 to memcached when it is told, and -1 when it tells, which is what a repair repeats.
+    if (ttl < 0 || ttl === Infinity) return 0
     // It counts whole seconds of its own, of which the first may be nearly over.
     const whole = Math.ceil(ttl) + 1
     return whole <= LIVES_RELATIVE ? whole : Math.floor(Date.now() / 1000) + whole
@@ -307,12 +313,6 @@ function numberIn(version: number): number {
 
 function casIn(version: number): number {
   return Math.floor(version / MOST_SERVERS)
-}
-
-/** Whether one stamp is after another, also across the end of 32 bits. */
-function isNewer(stamp: number, than: number): boolean {
-  const ahead = (stamp - than + 2 ** 32) % 2 ** 32
-  return ahead > 0 && ahead < 2 ** 31
 }
 
 function unavailable(key: string, why: string): CwError {

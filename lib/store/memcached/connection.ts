@@ -24,9 +24,13 @@ export interface ConnectionOptions {
 
 /** A server could not be asked, or its answer did not come: whether a change was made is not known. */
 export class MemcachedFailure extends Error {
-  constructor(address: string, why: string) {
-    super(`memcached ${address}: ${why}`)
+  /** `host:port` */
+  readonly server: string
+
+  constructor(server: string, why: string) {
+    super(`memcached ${server}: ${why}`)
     this.name = 'MemcachedFailure'
+    this.server = server
   }
 }
 

@@ -1,0 +1,181 @@
+import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
+import type { Metric } from '../../lib/http/monitoring.ts'
+import { millis, pause, seconds, type Clock } from '../../lib/kit/clock.ts'
+import type { Log } from '../../lib/kit/log.ts'
+import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
+import { MemcachedConnection } from '../../lib/store/memcached/connection.ts'
+import { OWN_KEYS, resynchronise, type ResyncProgress } from '../../lib/store/memcached/resync.ts'
+import { CpuShare } from './cpu-share.ts'
+
+export interface AstaireOptions {
+  /** This node's memcached, as `cluster_settings` names it. */
+  readonly local: string
+  readonly bind: string
+  /** 9074; 0 takes a free one. */
+  readonly port: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What may change while it runs. */
+export interface AstaireSettings {
+  readonly view: ClusterView
+  /** Most processor time that a resynchronisation takes, in hundredths of one processor's. */
+  readonly cpuLimit: number
+}
+
+export interface RunningAstaire extends RunningFollower {
+  /** Goes by other settings; a changed view is resynchronised. */
+  readonly use: (settings: AstaireSettings) => void
+}
+
+/** In the server itself: that it has what this view gives it. It goes with the server's memory. */
+const MARK = `${OWN_KEYS}synchronised`
+const LOOK_EVERY = seconds(1)
+const RETRY_AFTER = seconds(10)
+
+/**
+ * Sees to it that this node's memcached has what it is to have: after it has lost its memory, and after the cluster was
+ * changed, values are copied from the others.
+ *
+ * @throws CwError PORT_IN_USE, PORT_NOT_PERMITTED or ADDRESS_NOT_LOCAL
+ */
+export async function startAstaire(
+  options: AstaireOptions,
+  settings: AstaireSettings,
+): Promise<RunningAstaire> {
+  const astaire = new Astaire(options, settings)
+  const { bind, port, log } = options
+  const running = await startFollower(astaire, { name: 'astaire', log, bind, port })
+  return { ...running, use: next => astaire.use(next) }
+}
+
+type State = 'synchronised' | 'synchronising' | 'incomplete' | 'no memcached'
+
+class Astaire implements Follower {
+  readonly #options: AstaireOptions
+  readonly #stop = new AbortController()
+  readonly #progress: ResyncProgress = { bucketsNeeded: 0, bucketsDone: 0, entries: 0, bytes: 0 }
+  #settings: AstaireSettings
+  #state: State = 'no memcached'
+  #runs = 0
+  #entries = 0
+  #bytes = 0
+
+  constructor(options: AstaireOptions, settings: AstaireSettings) {
+    this.#options = options
+    this.#settings = settings
+  }
+
+  get isWorking(): boolean {
+    return !this.#stop.signal.aborted
+  }
+
+  use(settings: AstaireSettings): void {
+    this.#settings = settings
+  }
+
+  async follow(): Promise<void> {
+    const { signal } = this.#stop
+    const { clock, log } = this.#options
+    while (!signal.aborted) {
+      let next = LOOK_EVERY
+      try {
+        if ((await this.#look()) === 'incomplete') next = RETRY_AFTER
+      } catch (error) {
+        if (this.#state !== 'no memcached') log.warn('the memcached of this node does not answer', { error })
+        this.#state = 'no memcached'
+      }
+      await pause(clock, next, signal)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+  }
+
+  status(): Readonly<Record<string, unknown>> {
+    const { bucketsNeeded, bucketsDone, entries, bytes } = this.#progress
+    const running = this.#state === 'synchronising' || this.#state === 'incomplete'
+    return {
+      memcached: this.#options.local,
+      servers: this.#settings.view.servers,
+      ...(this.#settings.view.newServers === undefined ? {} : { newServers: this.#settings.view.newServers }),
+      state: this.#state,
+      ...(running ? { resynchronisation: { bucketsNeeded, bucketsDone, entries, bytes } } : {}),
+    }
+  }
+
+  metrics(): readonly Metric[] {
+    const { bucketsNeeded, bucketsDone } = this.#progress
+    const open = this.#state === 'synchronised' ? 0 : bucketsNeeded - bucketsDone
+    const figure = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
+      name: `clearwater_astaire_${name}`,
+      type,
+      help,
+      samples: [{ value }],
+    })
+    return [
+      figure('buckets_needing_resync', 'gauge', 'Vbuckets whose values are yet to be copied.', open),
+      figure('synchronised', 'gauge', 'Whether the memcached of this node has all it is to have.', Number(this.#state === 'synchronised')), // prettier-ignore
+      figure('resyncs_total', 'counter', 'Resynchronisations that were completed.', this.#runs),
+      figure('entries_resynchronised_total', 'counter', 'Values copied from other servers.', this.#entries),
+      figure(
+        'bytes_resynchronised_total',
+        'counter',
+        'Octets of values copied from other servers.',
+        this.#bytes,
+      ),
+    ]
+  }
+
+  /** Synchronises the server where it is not. @throws MemcachedFailure if it does not answer */
+  async #look(): Promise<State> {
+    const { view } = this.#settings
+    const mark = Buffer.from(JSON.stringify(view))
+    const own = connectionTo(this.#options.local)
+    try {
+      const found = await own.get(MARK)
+      if (found?.value.equals(mark) === true) return (this.#state = 'synchronised')
+      const missing = await this.#synchronise(view)
+      if (missing > 0 || this.#stop.signal.aborted) return (this.#state = 'incomplete')
+      await own.set(MARK, mark, { when: 'always', flags: 0, ttl: 0 })
+      return (this.#state = 'synchronised')
+    } finally {
+      own.close()
+    }
+  }
+
+  /** @returns how many vbuckets nobody could be asked for */
+  async #synchronise(view: ClusterView): Promise<number> {
+    const { clock, log, local } = this.#options
+    const { signal } = this.#stop
+    const share = new CpuShare()
+    const again = this.#state === 'incomplete'
+    this.#state = 'synchronising'
+    if (!again)
+      log.info('the memcached of this node is synchronised', { servers: view.newServers ?? view.servers })
+    const missing = await resynchronise({
+      local,
+      view,
+      signal,
+      breathe: () => pause(clock, millis(share.pauseFor(this.#settings.cpuLimit / 100)), signal),
+      progress: this.#progress,
+    })
+    const { entries, bytes } = this.#progress
+    this.#entries += entries
+    this.#bytes += bytes
+    if (missing.size === 0) {
+      this.#runs++
+      log.info('the memcached of this node has all it is to have', { entries, bytes })
+    } else if (!again && !signal.aborted) {
+      log.warn('not all could be had from the other servers; it is tried again', { vbuckets: missing.size })
+    }
+    return missing.size
+  }
+}
+
+function connectionTo(server: string): MemcachedConnection {
+  const address = parseServerAddress(server)
+  return new MemcachedConnection(address ?? { host: server, port: 11_211 })
+}

@@ -1,0 +1,141 @@
+import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Clock } from '../../lib/kit/clock.ts'
+import { CwError } from '../../lib/kit/errors.ts'
+import type { Log } from '../../lib/kit/log.ts'
+import type { ChallengeStore } from '../../lib/store/challenge-store.ts'
+import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
+import { EmbeddedRegistrationStore } from '../../lib/store/embedded/registrations.ts'
+import { keepSecret, keptSecret } from '../../lib/store/embedded/secret.ts'
+import { MemcachedChallengeStore } from '../../lib/store/memcached/challenges.ts'
+import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
+import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
+import { MemcachedRegistrationStore } from '../../lib/store/memcached/registrations.ts'
+import { sharedSecret } from '../../lib/store/memcached/secret.ts'
+import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
+import type { RegistrationStore } from '../../lib/store/registration-store.ts'
+
+export interface SproutStoresOptions {
+  readonly clock: Clock
+  readonly log: Log
+  /** What this machine alone keeps. */
+  readonly environment: EmbeddedEnvironment
+  /** The memcached servers that sprouts share; absent: this sprout is the only one. */
+  readonly cluster?: ClusterView
+}
+
+/** What sprout knows of users, and where it is. */
+export interface SproutStores {
+  readonly registrations: RegistrationStore
+  readonly challenges: ChallengeStore
+  /** What temporary GRUUs are enciphered with: the same for all sprouts, and after a restart. */
+  readonly gruuSecret: string
+  readonly metrics: () => readonly Metric[]
+  /** Goes over to other servers. From its own disk to servers and back it comes by a restart only. */
+  follow(cluster: ClusterView | undefined): void
+  close(): void
+}
+
+const SECRET = 'gruus'
+
+/** Opens the stores of the only sprout there is, or of one among several. */
+export function openSproutStores(options: SproutStoresOptions): Promise<SproutStores> {
+  const { cluster, ...rest } = options
+  return cluster === undefined ? openOwn(rest) : openShared(cluster, rest)
+}
+
+type Own = Omit<SproutStoresOptions, 'cluster'>
+
+async function openOwn({ clock, environment }: Own): Promise<SproutStores> {
+  const registrations = new EmbeddedRegistrationStore(environment, clock)
+  return {
+    registrations,
+    challenges: new MemoryChallengeStore({ clock }),
+    gruuSecret: await keptSecret(environment, SECRET),
+    metrics: () => [],
+    follow: () => undefined,
+    close: () => registrations.close(),
+  }
+}
+
+async function openShared(view: ClusterView, { clock, log, environment }: Own): Promise<SproutStores> {
+  const cluster = new MemcachedCluster({ view, clock })
+  let foreign = 0
+  const onForeign = (key: string): void => {
+    foreign++
+    log.warn('a record in memcached cannot be read and is passed over', { key })
+  }
+  const registrations = new MemcachedRegistrationStore({ cluster, clock, onForeign })
+  const challenges = new MemcachedChallengeStore({
+    cluster,
+    clock,
+    onForeign,
+    onError: error => log.warn('it is not known whether a challenge was answered', { error }),
+  })
+  await moveOwn(registrations, { clock, log, environment })
+  return {
+    registrations,
+    challenges,
+    gruuSecret: await secretOf(cluster, log, environment),
+    metrics: () => metricsOf(cluster, foreign),
+    follow: next => {
+      if (next !== undefined) cluster.follow(next)
+    },
+    close: () => cluster.close(),
+  }
+}
+
+/** What a sprout knew while it was the only one goes to where all find it. */
+async function moveOwn(shared: RegistrationStore, { clock, log, environment }: Own): Promise<void> {
+  const own = new EmbeddedRegistrationStore(environment, clock)
+  let moved = 0
+  try {
+    for await (const { impu, value, version } of own.all()) {
+      // A conflict says that others know the user already, and know better.
+      await shared.put(impu, value, undefined)
+      await own.remove(impu, version)
+      moved++
+    }
+  } catch (error) {
+    log.error('not all registrations of this sprout could be moved to memcached', { error })
+  } finally {
+    own.close()
+  }
+  if (moved > 0) log.info('registrations of this sprout were moved to memcached', { moved })
+}
+
+/** Kept here too: after all servers were down at once, they are told again. */
+async function secretOf(
+  cluster: MemcachedCluster,
+  log: Log,
+  environment: EmbeddedEnvironment,
+): Promise<string> {
+  const own = await keptSecret(environment, SECRET)
+  try {
+    const shared = await sharedSecret(cluster, SECRET, own)
+    if (shared !== own) await keepSecret(environment, SECRET, shared)
+    return shared
+  } catch (error) {
+    if (!(error instanceof CwError)) throw error
+    log.warn('whether sprouts agree on temporary GRUUs is not known, since memcached does not answer', {
+      error,
+    })
+    return own
+  }
+}
+
+function metricsOf({ counts }: MemcachedCluster, foreign: number): readonly Metric[] {
+  const counter = (name: string, help: string, value: number): Metric => ({
+    name: `clearwater_memcached_${name}_total`,
+    type: 'counter',
+    help,
+    samples: [{ value }],
+  })
+  return [
+    counter('reads', 'Values read from memcached.', counts.reads),
+    counter('writes', 'Changes of values in memcached.', counts.writes),
+    counter('conflicts', 'Changes that another one came before.', counts.conflicts),
+    counter('failures', 'Requests that a memcached server failed.', counts.failures),
+    counter('repairs', 'Values given again to a server that had lost them.', counts.repairs),
+    counter('foreign', 'Values that could not be read.', foreign),
+  ]
+}

@@ -1,0 +1,169 @@
+import { parseServerAddress, type ClusterView } from './cluster-settings.ts'
+import { MemcachedConnection, MemcachedFailure, type Item } from './connection.ts'
+import { dumpKeys } from './dump.ts'
+import { replicasOf, VBUCKETS, vbucketOf } from './placement.ts'
+import { isNewer } from './stamp.ts'
+
+export interface ResyncOptions {
+  /** This node's server, as views name it. */
+  readonly local: string
+  readonly view: ClusterView
+  readonly signal: AbortSignal
+  /** Called between parts of the work: when it resolves, the next one may begin. */
+  readonly breathe: () => Promise<void>
+  /** Told while it goes on. */
+  readonly progress: ResyncProgress
+}
+
+/** How far it has come. */
+export interface ResyncProgress {
+  bucketsNeeded: number
+  bucketsDone: number
+  entries: number
+  bytes: number
+}
+
+/** Requests that are under way at once: few enough that their own server hardly notices. */
+const BATCH = 100
+/** A server that is busy is not a dead one. */
+const DEADLINE_MS = 5000
+
+interface Source {
+  readonly server: string
+  readonly buckets: ReadonlySet<number>
+}
+
+/**
+ * Copies what this node's server is to have, and others have, onto it. What it has already stays unless the copy is
+ * newer, and what is written meanwhile is never overwritten by something older.
+ *
+ * @returns the vbuckets of which no other holder could be asked; empty if it is complete
+ */
+export async function resynchronise(options: ResyncOptions): Promise<ReadonlySet<number>> {
+  const { local, view, progress } = options
+  const holders = holdersOf(view, local)
+  Object.assign(progress, { bucketsNeeded: holders.size, bucketsDone: 0, entries: 0, bytes: 0 })
+  const open = new Set(holders.keys())
+  const silent = new Set<string>()
+  const own = connectionTo(local)
+  try {
+    for (;;) {
+      const source = nextSource(open, holders, silent)
+      if (source === undefined || options.signal.aborted) return open
+      try {
+        await copy(source, own, options)
+        if (isAborted(options.signal)) return open
+        for (const bucket of source.buckets) open.delete(bucket)
+        progress.bucketsDone += source.buckets.size
+      } catch (error) {
+        // Without the own server nothing can be done; without another one there may be a third.
+        if (!(error instanceof MemcachedFailure) || error.server === local) throw error
+        silent.add(source.server)
+      }
+    }
+  } finally {
+    own.close()
+  }
+}
+
+/** For each vbucket of this node's server, who else has it: by the present view, and the one that is to be. */
+function holdersOf(
+  { servers, newServers = servers }: ClusterView,
+  local: string,
+): ReadonlyMap<number, readonly string[]> {
+  const [now, next] = [replicasOf(servers), replicasOf(newServers)]
+  const holders = new Map<number, readonly string[]>()
+  for (let bucket = 0; bucket < VBUCKETS; bucket++) {
+    if (next[bucket]?.includes(local) !== true) continue
+    const others = [...new Set([...(now[bucket] ?? []), ...(next[bucket] ?? [])])].filter(
+      each => each !== local,
+    )
+    if (others.length > 0) holders.set(bucket, others)
+  }
+  return holders
+}
+
+/** A server that was not found silent, with all the vbuckets that are best had from it. */
+function nextSource(
+  open: ReadonlySet<number>,
+  holders: ReadonlyMap<number, readonly string[]>,
+  silent: ReadonlySet<string>,
+): Source | undefined {
+  const bySource = new Map<string, Set<number>>()
+  for (const bucket of open) {
+    const server = holders.get(bucket)?.find(each => !silent.has(each))
+    if (server === undefined) continue
+    const buckets = bySource.get(server) ?? new Set<number>()
+    bySource.set(server, buckets.add(bucket))
+  }
+  const [first] = bySource
+  return first === undefined ? undefined : { server: first[0], buckets: first[1] }
+}
+
+/** Asked again: it may have become so while something was awaited. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted
+}
+
+async function copy(
+  { server, buckets }: Source,
+  own: MemcachedConnection,
+  options: ResyncOptions,
+): Promise<void> {
+  const keys: string[] = []
+  await dumpKeys(addressOf(server), key => {
+    if (isShared(key) && buckets.has(vbucketOf(key))) keys.push(key)
+  })
+  const source = connectionTo(server)
+  try {
+    for (let at = 0; at < keys.length && !options.signal.aborted; at += BATCH) {
+      await Promise.all(keys.slice(at, at + BATCH).map(key => copyOne(key, source, own, options.progress)))
+      await options.breathe()
+    }
+  } finally {
+    source.close()
+  }
+}
+
+async function copyOne(
+  key: string,
+  source: MemcachedConnection,
+  own: MemcachedConnection,
+  progress: ResyncProgress,
+): Promise<void> {
+  const item = await source.get(key)
+  if (item === undefined) return
+  const options = { flags: item.flags, ttl: lifeOf(item) }
+  let result = await own.set(key, item.value, { ...options, when: 'absent' })
+  if (result === 'exists') {
+    const present = await own.get(key)
+    if (present === undefined || !isNewer(item.flags, present.flags)) return
+    result = await own.set(key, item.value, { ...options, when: { cas: present.cas } })
+  }
+  if (typeof result !== 'number') return
+  progress.entries++
+  progress.bytes += item.value.length
+}
+
+/** What memcached tells as -1 it wants to be told as 0. */
+function lifeOf({ ttl }: Item): number {
+  return ttl < 0 ? 0 : ttl + 1
+}
+
+/** What a node has noted for itself is nobody else's. */
+function isShared(key: string): boolean {
+  return !key.startsWith(OWN_KEYS)
+}
+
+/** In front of keys that concern one server alone. */
+export const OWN_KEYS = 'astaire\\\\'
+
+function connectionTo(server: string): MemcachedConnection {
+  return new MemcachedConnection({ ...addressOf(server), deadlineMs: DEADLINE_MS })
+}
+
+function addressOf(server: string): { readonly host: string; readonly port: number } {
+  const address = parseServerAddress(server)
+  if (address === undefined) throw new MemcachedFailure(server, 'it has no address')
+  return address
+}
