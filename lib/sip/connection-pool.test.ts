@@ -13,10 +13,21 @@ const at = (host: number): Target => ({ transport: 'TCP', address: `192.0.2.${ho
 
 class FakeConnection extends FakeFlow implements OwnConnection {
   ready = false
+  heard = 0
+  /** A server that is dead, or one that knows no keep-alives. */
+  mute = false
   #onReady: (() => void) | undefined
 
   onReady(fn: () => void): void {
     this.#onReady = fn
+  }
+
+  probe(): void {
+    if (!this.mute) this.heard++
+  }
+
+  abort(): void {
+    this.close()
   }
 
   stands(): void {
@@ -157,5 +168,30 @@ test('a name that leads nowhere is asked again each second', async () => {
   stand()
 
   expect(pool.pick()).toBeDefined()
+  pool.close()
+})
+
+test('a server that has given signs of life and gives none any more loses its connections', async () => {
+  const { pool, made, peers, stand, tick, living } = await open(4, [1, 2])
+  stand()
+  await tick(12)
+  expect(living()).toHaveLength(4)
+
+  for (const each of made) if (each.remoteAddress === '192.0.2.1') each.mute = true
+  await tick(10)
+  stand()
+
+  expect(peers.isAvoided(at(1))).toBe(true)
+  expect(living().map(each => each.remoteAddress)).toEqual(new Array(4).fill('192.0.2.2'))
+  pool.close()
+})
+
+test('a server that knows no keep-alives keeps its connections', async () => {
+  const { pool, made, stand, tick, living } = await open(3, [1])
+  stand()
+  for (const each of made) each.mute = true
+  await tick(60)
+
+  expect(living()).toEqual(made)
   pool.close()
 })

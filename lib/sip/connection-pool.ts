@@ -25,16 +25,25 @@ interface Slot {
   readonly connection: OwnConnection
   readonly target: Target
   readonly retireAt: number
+  /** The last sign of life that was asked for: when, and how often the peer had been heard before. */
+  probe: { readonly at: number; readonly heard: number } | undefined
+  /** It has given one before: a peer that knows no keep-alives is not judged by them. */
+  answers: boolean
 }
 
 const RECYCLE_EVERY = seconds(1)
+/**
+ * A host that loses its power ends no connection, and what is sent over it is lost without a word, for a quarter of an hour
+ * where TCP is left to find out.
+ */
+const PROBE_EVERY = seconds(5)
 /** Lifetimes vary by this part in either direction, so that not all connections are made anew at once. */
 const SPREAD = 0.2
 
 /**
  * Connections to the servers behind one name, each to a server of its own choice by DNS, and each used for a limited
  * time only (sip.md §3.11). So requests spread over all servers; a new one has its share after one lifetime, and one
- * that has left DNS is without work after it.
+ * that has left DNS is without work after it. One whose server gives no sign of life is broken off.
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions
@@ -43,6 +52,7 @@ export class ConnectionPool {
   readonly #opening: boolean[]
   readonly #retired = new Set<Flow>()
   readonly #sweep: Timer
+  #recycledAt: number
   #closed = false
 
   constructor(options: ConnectionPoolOptions) {
@@ -50,6 +60,7 @@ export class ConnectionPool {
     this.#random = options.random ?? Math.random
     this.#slots = new Array<undefined>(options.size).fill(undefined)
     this.#opening = new Array<boolean>(options.size).fill(false)
+    this.#recycledAt = options.clock.now()
     this.#sweep = sweep(options.clock, RECYCLE_EVERY, now => {
       this.#recycle(now)
     })
@@ -73,12 +84,16 @@ export class ConnectionPool {
   }
 
   #recycle(now: number): void {
+    // Where this process stood still, answers may wait to be read.
+    const stoodStill = now - this.#recycledAt > 2 * RECYCLE_EVERY
+    this.#recycledAt = now
     for (let index = 0; index < this.#slots.length; index++) {
       const slot = this.#slots[index]
       if (slot !== undefined && now >= slot.retireAt) {
         this.#slots[index] = undefined
         this.#retired.add(slot.connection)
       }
+      if (slot !== undefined && this.#slots[index] === slot) this.#probe(slot, now, stoodStill)
       if (this.#slots[index] === undefined) void this.#fill(index)
     }
     if (this.#retired.size === 0) return
@@ -90,6 +105,21 @@ export class ConnectionPool {
     }
   }
 
+  #probe(slot: Slot, now: number, anew: boolean): void {
+    const { connection, target } = slot
+    const probe = anew ? undefined : slot.probe
+    if (!connection.ready || (probe !== undefined && now - probe.at < PROBE_EVERY)) return
+    const isSilent = probe !== undefined && connection.heard === probe.heard
+    if (isSilent && slot.answers) {
+      this.#options.peers.failed(target)
+      connection.abort(new Error('the peer gives no sign of life'))
+      return
+    }
+    slot.answers ||= probe !== undefined && !isSilent
+    slot.probe = { at: now, heard: connection.heard }
+    connection.probe()
+  }
+
   async #fill(index: number): Promise<void> {
     if (this.#opening[index] === true) return
     this.#opening[index] = true
@@ -99,7 +129,7 @@ export class ConnectionPool {
     if (target === undefined || connection === undefined) return
     const { clock, lifetime, peers } = this.#options
     const retireAt = clock.now() + lifetime * (1 + SPREAD * (2 * this.#random() - 1))
-    this.#slots[index] = { connection, target, retireAt }
+    this.#slots[index] = { connection, target, retireAt, probe: undefined, answers: false }
     let stood = false
     connection.onReady(() => {
       stood = true

@@ -51,6 +51,12 @@ export interface OwnConnection extends Flow {
   readonly ready: boolean
   /** Calls `fn` once it stands. */
   onReady(fn: () => void): void
+  /** How often something has come over it. */
+  readonly heard: number
+  /** Asks the peer for a sign of life (RFC 5626 §3.5.1). */
+  probe(): void
+  /** Closes at once; what waits is lost. */
+  abort(error: Error): void
 }
 
 /**

@@ -10,6 +10,7 @@ import {
 import { type FramerSink, StreamFramer } from './framer.ts'
 import type { StreamLimits } from './stream-limits.ts'
 
+const PING = '\r\n\r\n'
 const PONG = '\r\n'
 
 /** What a connection needs of the transport that has it. */
@@ -40,6 +41,8 @@ export class TcpFlow extends BaseFlow implements FramerSink, OwnConnection {
   #flushAsked = false
   #connected: boolean
   #closing = false
+  #heard = 0
+  #probes = false
   #error: Error | undefined
   #onReady: (() => void) | undefined
   #held = 0
@@ -123,6 +126,15 @@ export class TcpFlow extends BaseFlow implements FramerSink, OwnConnection {
     this.#socket.destroy()
   }
 
+  get heard(): number {
+    return this.#heard
+  }
+
+  probe(): void {
+    this.#probes = true
+    this.send(PING)
+  }
+
   get ready(): boolean {
     return this.#connected && !this.#closing
   }
@@ -154,7 +166,8 @@ export class TcpFlow extends BaseFlow implements FramerSink, OwnConnection {
   }
 
   ping(): void {
-    this.send(PONG)
+    // Two answers to our own look like one.
+    if (!this.#probes) this.send(PONG)
   }
 
   malformed(fault: FramingFault, head: string): void {
@@ -165,6 +178,7 @@ export class TcpFlow extends BaseFlow implements FramerSink, OwnConnection {
   }
 
   #receive(chunk: Buffer): void {
+    this.#heard++
     this.#framer.push(chunk)
     if (!this.#framer.incomplete) this.#incompleteSince = 0
     else if (this.#incompleteSince === 0) this.#incompleteSince = this.#host.clock.now()
