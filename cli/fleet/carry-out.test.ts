@@ -37,6 +37,8 @@ phases:
         title: files
         tasks:
           - file: { path: /etc/clearwater/local_config, template: local_config }
+          - file: { path: /etc/clearwater/extra, template: extra, optional: true }
+          - absent: { path: /etc/clearwater/extra, template: extra }
           - file: { path: /etc/clearwater/seed, content: "first\\n", seed: true }
           - block: { path: /etc/hosts, template: hosts }
           - command: { title: make a mark, run: [touch, /etc/mark], unless: [test, -e, /etc/mark] }
@@ -50,7 +52,11 @@ phases:
           - file: { path: /etc/sprout.service, content: "unit\\n" }
           - unit:
               name: clearwater-sprout.service
-              on: [/opt/clearwater/current, /etc/clearwater/local_config, /etc/sprout.service]
+              on:
+                - /opt/clearwater/current
+                - /etc/clearwater/local_config
+                - /etc/clearwater/extra
+                - /etc/sprout.service
   - name: removed-roles
     title: removed roles
     on: all
@@ -66,6 +72,8 @@ class FakeDeployment {
   nodes: readonly PlanNode[]
   voters: readonly PlanNode[] = []
   localConfig = "local_ip='192.0.2.1'\n"
+  /** Of a file that is there only while something is to be said in it. */
+  extra = ''
   release: ReleaseArtifact
   readonly authority = Authority.found('test')
   events: StepEvent[] = []
@@ -111,8 +119,10 @@ class FakeDeployment {
       authority: this.authority,
       etcd: { state: 'none' },
       overwriteDrift,
-      render: (node, template) =>
-        template === 'hosts' ? `${node.address} ${node.name}\n` : this.localConfig,
+      render: (node, template) => {
+        if (template === 'hosts') return `${node.address} ${node.name}\n`
+        return template === 'extra' ? this.extra : this.localConfig
+      },
     })
     return { planned, observed }
   }
@@ -251,6 +261,25 @@ phases:
     expect(verbs).toEqual(
       ['start', 'reload', 'restart'].map(it => `systemctl ${it} clearwater-firewall.service`),
     )
+  })
+
+  test('a file of which nothing is left to say goes, and what ran on it restarts', async () => {
+    await fake.deploy()
+    expect(fake.host('a').read('/etc/clearwater/extra')).toBeUndefined()
+    fake.extra = 'more\n'
+    await fake.deploy()
+    expect(fake.host('a').read('/etc/clearwater/extra')).toBe('more\n')
+    writeFileSync(join(fake.host('b').root, 'etc/clearwater/extra'), 'mine\n', { mode: 0o644 })
+
+    fake.extra = ''
+    const { plan } = (await fake.plan()).planned
+
+    expect(plan.steps.map(step => step.id)).toEqual(['base/files@a', 'sprout/daemon@a', 'sprout/daemon@b'])
+    expect(plan.steps[0]?.changes).toMatchObject([{ summary: 'remove /etc/clearwater/extra' }])
+    expect(plan.drift).toEqual([{ node: 'b', path: '/etc/clearwater/extra', kind: 'edited' }])
+    await fake.deploy(PLAYBOOK, true)
+    for (const name of ['a', 'b']) expect(fake.host(name).read('/etc/clearwater/extra')).toBeUndefined()
+    expect(await fake.stepsLeft()).toEqual([])
   })
 
   test('a policy that a power cut left behind goes with the next run; a host keeps its own', async () => {

@@ -13,6 +13,7 @@ export interface PlanNode {
   readonly name: string
   readonly address: string
   readonly roles: readonly string[]
+  readonly sharesRegistrations?: boolean
 }
 
 /** One step on one node, and what it will change there. */
@@ -110,13 +111,16 @@ function firstVoter(planners: readonly NodePlanner[], { voters }: PlanRequest): 
   return planners.find(planner => isMeant('voters', planner.node, voters))
 }
 
-function isMeant(selector: Selector, node: PlanNode, voters: readonly PlanNode[]): boolean {
+/** Whether a phase is about a node. */
+export function isMeant(selector: Selector, node: PlanNode, voters: readonly PlanNode[]): boolean {
   switch (selector) {
     case 'all':
       return true
     case 'voters':
     case 'one-voter':
       return voters.some(voter => voter.name === node.name)
+    case 'memcached':
+      return node.sharesRegistrations === true
     default:
       return node.roles.includes(selector)
   }

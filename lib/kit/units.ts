@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 
 /** The daemons of this node as its service manager knows them, by their names without `clearwater-`. */
 export interface Units {
-  /** Those that are to run here, without the ones that follow etcd. */
+  /** Those that are to run here, without the ones that follow etcd, and memcached. */
   installed(): Promise<readonly string[]>
   /** Has it read its configuration again; one that does not run reads it when it starts. */
   reload(daemon: string): Promise<void>
@@ -11,8 +11,8 @@ export interface Units {
   isActive(daemon: string): Promise<boolean>
 }
 
-/** They restart others, and take their own configuration from etcd. */
-const FOLLOWERS = new Set(['config-manager', 'queue-manager', 'cluster-manager'])
+/** Followers restart others, and take their own configuration from etcd; memcached would forget what it was given. */
+const LEFT_ALONE = new Set(['config-manager', 'queue-manager', 'cluster-manager', 'memcached'])
 const UNIT = /^clearwater-([a-z][a-z-]*)\.service$/
 /** A daemon that drains finishes its transactions first. */
 const WITHIN_MS = 180_000
@@ -36,7 +36,7 @@ export class SystemdUnits implements Units {
     return listed
       .split('\n')
       .flatMap(line => UNIT.exec(line.split(/\s+/)[0] ?? '')?.[1] ?? [])
-      .filter(name => !FOLLOWERS.has(name))
+      .filter(name => !LEFT_ALONE.has(name))
   }
 
   async reload(daemon: string): Promise<void> {

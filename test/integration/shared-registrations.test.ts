@@ -4,11 +4,13 @@ import { startAstaire } from '../../daemons/astaire/astaire.ts'
 import { TimerWheel } from '../../lib/kit/clock.ts'
 import { openLog } from '../../lib/kit/log.ts'
 import { callAndHangUp, contactsIn, phoneAt, registeredPhone } from '../support/calls.ts'
-import { cw } from '../support/core.ts'
+import { Core, cw } from '../support/core.ts'
 import { MemcachedServers } from '../support/memcached.ts'
 import { Nodes } from '../support/nodes.ts'
 import { statusOf } from '../support/sip-text.ts'
-import { PASSWORD } from '../support/subscribers.ts'
+import { freePortOffset } from '../support/ports.ts'
+import { PASSWORD, provision, subscriber } from '../support/subscribers.ts'
+import { TempDir } from '../support/temp-dir.ts'
 import { waitUntil } from '../support/wait.ts'
 
 const SPROUTS = ['sprout', 'second-sprout'] as const
@@ -94,7 +96,7 @@ describe('two sprouts on two memcached servers', () => {
     }
     const stateIs = (index: number, state: string): Promise<unknown> =>
       waitUntil(`server ${index} to be ${state}`, async () => {
-        const status = await fetch(`http://127.0.0.1:${running[index]?.port}/status`)
+        const status = await fetch(`http://127.0.0.1:${running[index]?.port ?? 0}/status`)
         return ((await status.json()) as { state: string }).state === state
       })
 
@@ -142,5 +144,48 @@ describe('two sprouts on two memcached servers', () => {
       const status = await fetch(`http://${nodes.address(sprout)}:${nodes.port('sproutHttp')}/status`)
       expect(await status.json()).toMatchObject({ configurationFaults: 1 })
     }
+  })
+})
+
+describe('cw up --stores memcached', () => {
+  test('takes over what the folder has, and forgets nothing when it starts again', async () => {
+    await using servers = await MemcachedServers.start(2)
+    using folder = new TempDir('stores')
+    const dataDir = folder.path
+    const portOffset = await freePortOffset()
+    const first = await Core.start({ dataDir, portOffset })
+    await provision(first.port('provisioning'), subscriber('alice'))
+    await provision(first.port('provisioning'), subscriber('bob'))
+    await using alice = await registeredPhone(first, 'alice')
+    await using bob = await registeredPhone(first, 'bob')
+    await first.stop()
+
+    const extraArgs = ['--stores', 'memcached', '--memcached', servers.addresses.join(',')]
+    for (const index of [0, 1]) {
+      await using core = await Core.start({ dataDir, portOffset, extraArgs })
+      await callAndHangUp(alice, bob)
+      await core.stop('SIGKILL')
+      if (index === 0) await servers.kill(0)
+    }
+  })
+
+  test.each([
+    [
+      ['--stores', 'memcached', '--memcached', '127.0.0.1:1'],
+      7,
+      'error SERVICE_UNREACHABLE: no memcached answers',
+    ],
+    [
+      ['--stores', 'memcached', '--memcached', 'localhost'],
+      2,
+      'error OPTION_INVALID: --memcached: "localhost"',
+    ],
+    [['--stores', 'redis'], 2, 'error USAGE: '],
+  ])('with %j says why it does not start', async (args, code, message) => {
+    using folder = new TempDir('stores')
+    const outcome = await cw('up', '--data-dir', folder.path, ...args)
+
+    expect(outcome.code).toBe(code)
+    expect(outcome.stderr).toContain(message)
   })
 })

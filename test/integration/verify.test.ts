@@ -176,6 +176,7 @@ describe('a node for each daemon', () => {
     publicHostname: nodes.address(role),
     site: 'site1',
     roles: [role],
+    sharesRegistrations: false,
     ssh: { user: 'nobody', port: 22 },
     local: new Map(),
     user: new Map(),

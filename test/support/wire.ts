@@ -14,7 +14,12 @@ export interface Wire extends AsyncDisposable {
   onClose(listener: () => void): void
 }
 
-export async function openUdp(port: number, localPort = 0, localAddress = '127.0.0.1'): Promise<Wire> {
+export async function openUdp(
+  port: number,
+  localPort = 0,
+  localAddress = '127.0.0.1',
+  server = '127.0.0.1',
+): Promise<Wire> {
   const socket: UdpSocket = createSocket('udp4')
   socket.bind(localPort, localAddress)
   await once(socket, 'listening')
@@ -22,7 +27,7 @@ export async function openUdp(port: number, localPort = 0, localAddress = '127.0
     token: 'UDP',
     local: `${localAddress}:${socket.address().port}`,
     send: text => {
-      socket.send(Buffer.from(text, 'latin1'), port, '127.0.0.1')
+      socket.send(Buffer.from(text, 'latin1'), port, server)
     },
     onMessage: listener => {
       socket.on('message', data => {

@@ -1,3 +1,4 @@
+import { absent, type AbsentChange } from './absent.ts'
 import { account, type AccountChange } from './account.ts'
 import type { Action, ChangeBase } from './action.ts'
 import { block } from './block.ts'
@@ -17,6 +18,7 @@ import { waitUntil, type WaitChange } from './wait-until.ts'
 
 /** Every action by its name in a playbook. */
 export const ACTIONS = {
+  absent,
   account,
   block,
   certificate,
@@ -38,6 +40,7 @@ export type ActionName = keyof typeof ACTIONS
 
 /** What would change, or has changed, on a node: one of the actions' own. */
 export type Change =
+  | AbsentChange
   | AccountChange
   | CertificateChange
   | CommandChange

@@ -36,6 +36,7 @@ const DOORS: readonly Door[] = [
     why: 'SIP',
   },
   { on: 'sprout', from: ['sprout'], tcp: [11211, 7253], why: 'registrations and timers' },
+  { on: 'sprout', from: 'nodes', tcp: [9074], why: 'health of astaire' },
   { on: 'sprout', from: ['homestead', 'sprout'], tcp: [9888], why: 'subscription changes and timer pops' },
   { on: 'homestead', from: ['sprout', 'ellis', 'bono'], tcp: [8888], why: 'subscribers' },
   { on: 'homestead', from: ['ellis', 'homestead'], tcp: [8889], why: 'provisioning' },

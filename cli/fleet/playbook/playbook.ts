@@ -19,9 +19,12 @@ export interface Step {
   readonly tasks: readonly Task[]
 }
 
-const NODES = ['all', 'voters', 'one-voter', 'bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const
+const NODES = [
+  ...(['all', 'voters', 'one-voter', 'memcached'] as const),
+  ...(['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const),
+]
 
-/** Which nodes a phase is about: all, those with a role, or those that are etcd's. */
+/** Which nodes a phase is about: all, those with a role, those that are etcd's, or those that share registrations. */
 export type Selector = (typeof NODES)[number]
 
 /** Steps that some nodes go through together, before any node enters the next phase. */

@@ -1,4 +1,5 @@
 import { localConfigOf, sharedConfigOf, userSettingsOf } from '../../../lib/config/deployment/node-files.ts'
+import { memcachedServers } from '../../../lib/config/deployment/memcached.ts'
 import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
 import { uriHost } from '../../../lib/kit/address.ts'
@@ -18,6 +19,8 @@ export interface TemplateValues {
     readonly etcdName: string
   }
   readonly isVoter: boolean
+  /** Servers that the sprouts of the node's site share; none where there is only one sprout. */
+  readonly memcachedServers: readonly string[]
   /** Who vouches for the members and clients of etcd: the certificate for all, and with its key for those who keep it. */
   readonly authority: { readonly certificate: string; readonly pem: string }
   /** Texts of the manual's three files. */
@@ -59,6 +62,7 @@ export function templateValues({
       roles: node.roles,
       etcdName: etcdName(node.address),
     },
+    memcachedServers: memcachedServers(deployment, node.site),
     isVoter: etcdVoters(deployment).some(voter => voter.name === node.name),
     authority: { certificate: authority.certificate, pem: authority.pem },
     localConfig: localConfigOf(node, deployment),

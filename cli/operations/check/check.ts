@@ -3,6 +3,7 @@ import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/
 import { CwError } from '../../../lib/kit/errors.ts'
 import { Fleet, type FleetOptions } from '../../fleet/fleet.ts'
 import { hostNames } from '../../fleet/playbook/names.ts'
+import { isMeant } from '../../fleet/plan.ts'
 import { loadPlaybook, type Playbook } from '../../fleet/playbook/playbook.ts'
 import type { Shells } from '../shells.ts'
 import { CHECK_CODES, type CheckCode, type Finding } from './catalogue.ts'
@@ -109,11 +110,9 @@ async function portFindings(
 
 /** The packages that the playbook installs on a node. */
 function packagesFor(node: DeploymentNode, deployment: Deployment, playbook: Playbook): readonly string[] {
-  const isVoter = etcdVoters(deployment).some(voter => voter.name === node.name)
+  const voters = etcdVoters(deployment)
   const names = playbook.phases
-    .filter(
-      ({ on }) => on === 'all' || (on === 'voters' || on === 'one-voter' ? isVoter : node.roles.includes(on)),
-    )
+    .filter(({ on }) => isMeant(on, node, voters))
     .flatMap(phase => phase.steps.flatMap(step => step.tasks))
     .flatMap(({ action, params }) =>
       action === 'packages' ? (params as { names: readonly string[] }).names : [],

@@ -163,9 +163,9 @@ function servingOf(nodes: readonly NodeStatus[]): Verdict {
 }
 
 /** A second one of these takes new users, and none of those that a lost one had (docs/status.md). */
-const ALONE: readonly Role[] = ['sprout', 'homestead']
+const ALONE: readonly Role[] = ['homestead']
 /** A reason against redundancy that no further node takes away. */
-export const NOT_SHARED = 'sprouts do not share registrations yet, nor homesteads subscribers'
+export const NOT_SHARED = 'homesteads do not share subscribers yet'
 
 /** Does service go on when any one node is lost? */
 function redundantOf(nodes: readonly NodeStatus[]): Verdict {

@@ -52,13 +52,13 @@ describe('the status of a deployment', () => {
     expect(status.next).toEqual({ command: 'cw check --node sprout-1', why: 'sprout-1 cannot be reached' })
   })
 
-  test('never suggests another sprout or homestead', async () => {
+  test('never suggests another homestead', async () => {
     const deployment = deploymentOf({ a: ['bono'], b: ['sprout', 'homestead'] })
     const { next, redundant } = await statusOf({}, deployment)
 
     expect(redundant.why).toContain(NOT_SHARED)
-    expect(next.why).toContain('another node would help: only 1 bono')
-    expect(next.why).not.toMatch(/sprout|homestead/)
+    expect(next.why).toContain('another node would help: only 1 bono; only 1 sprout')
+    expect(next.why).not.toMatch(/homestead/)
   })
 
   test('is a no where a function of calls has no daemon left', async () => {
@@ -141,7 +141,7 @@ describe('the status of a deployment', () => {
       serving    partly: no ralf works; calls go on
       redundant  no: only 1 of 2 bono works
                    only 1 of 2 sprout works
-                   sprouts do not share registrations yet, nor homesteads subscribers
+                   homesteads do not share subscribers yet
       in sync    unknown: sprout-1 cannot be asked
       running    nothing
       next       cw check --node sprout-1  (sprout-1 cannot be reached)
@@ -150,7 +150,7 @@ describe('the status of a deployment', () => {
       bono-2       bono         bono failed  1.0.0    in sync        40 %  right
       sprout-1     sprout,ralf  NODE_UNREACHABLE: sprout-1 cannot be reached
       bono-1       bono         4 well       1.0.0    in sync        40 %  right
-      sprout-2     sprout       4 well       1.0.0    in sync        40 %  right
+      sprout-2     sprout       5 well       1.0.0    in sync        40 %  right
       homestead-1  homestead    4 well       1.0.0    in sync        40 %  right
       homestead-2  homestead    3 well       1.0.0    in sync        40 %  right"
     `)

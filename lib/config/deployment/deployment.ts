@@ -31,6 +31,8 @@ export interface DeploymentNode {
   readonly publicHostname: string
   readonly site: string
   readonly roles: readonly Role[]
+  /** Its sprout shares registrations with others of its site, in a memcached on each of them. */
+  readonly sharesRegistrations: boolean
   readonly ssh: SshSettings
   /** Options of its `local_config` beside those that follow from the above. */
   readonly local: ReadonlyMap<string, string>

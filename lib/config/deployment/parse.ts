@@ -5,6 +5,7 @@ import { hasErrors, inOrder, type Fault } from '../fault.ts'
 import { placesOf } from '../text-place.ts'
 import { contradictions } from '../validate.ts'
 import type { Deployment, DeploymentNode, Role, SecretReference, SshSettings } from './deployment.ts'
+import { withSharing } from './memcached.ts'
 import { DEPLOYMENT_SHAPE } from './schema.ts'
 import type { Shape, Tell, Word } from './shape.ts'
 
@@ -15,10 +16,7 @@ const WITHOUT_SSH: SshSettings = { user: 'root', port: 22 }
 const NEEDED: readonly Role[] = ['bono', 'sprout', 'homestead']
 
 /** What nodes of a role keep each for itself (docs/status.md). */
-const NOT_SHARED: ReadonlyMap<Role, string> = new Map([
-  ['sprout', 'registrations'],
-  ['homestead', 'subscribers'],
-])
+const NOT_SHARED: ReadonlyMap<Role, string> = new Map([['homestead', 'subscribers']])
 
 export type ParsedDeployment =
   | { readonly deployment: Deployment; readonly warnings: readonly Fault[] }
@@ -123,6 +121,13 @@ function checkRoles(file: File, tell: Tell): void {
     const message = `a second ${role} does not share the ${what} of the first yet`
     tell(second.at, message, { severity: 'warning', key: 'roles' })
   }
+  const sprouts = file.nodes.flatMap(({ roles = [], site }) =>
+    roles.filter(({ text }) => text === 'sprout').map(role => ({ role, site: site?.text })),
+  )
+  const elsewhere = sprouts.find(({ site }) => site !== sprouts[0]?.site)
+  if (elsewhere === undefined) return
+  const message = 'a sprout of another site does not share the registrations of the first site yet'
+  tell(elsewhere.role.at, message, { severity: 'warning', key: 'roles' })
 }
 
 function checkSite({ site }: FileNode, sites: readonly Word[], tell: Tell): void {
@@ -164,7 +169,7 @@ function deploymentOf(file: File, path: string): Deployment {
     name: file.name.text,
     domain: base.domain,
     sites: base.sites,
-    nodes: file.nodes.map(node => nodeOf(node, base)),
+    nodes: withSharing(file.nodes.map(node => nodeOf(node, base))),
     settings: textsOf(file.settings),
     secrets: new Map(
       [...(file.secrets ?? [])].map(([name, { env, file: at }]) => [name, referenceOf(env, at)]),
@@ -177,7 +182,7 @@ function deploymentOf(file: File, path: string): Deployment {
 function nodeOf(
   node: FileNode,
   base: Pick<Deployment, 'domain' | 'sites' | 'ssh'> & Pick<DeploymentNode, 'user'>,
-): DeploymentNode {
+): Omit<DeploymentNode, 'sharesRegistrations'> {
   // Hosts tell theirs in this spelling, and it is compared as text.
   const address = canonical(node.address.text)
   return {

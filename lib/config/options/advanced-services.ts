@@ -131,6 +131,7 @@ export const ADVANCED_SERVICE_OPTIONS = declare(
       unit: '%',
       default: '5',
       doc: 'Most processor time that astaire takes while it resynchronises.',
+      impact: 'reload',
       usedBy: ['astaire'],
     },
     {

@@ -18,6 +18,7 @@ export const USER_OPTIONS = declare({ scope: 'user', section: '8.21.4 User setti
       'homer',
       'ellis',
       'ralf',
+      'astaire',
       'memento',
       'config-manager',
       'cluster-manager',

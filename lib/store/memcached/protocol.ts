@@ -1,5 +1,5 @@
 /**
- * memcached's meta protocol, as far as it is used here: `mg`, `ms` and `mn` of doc/protocol.txt of memcached 1.6.
+ * memcached's meta protocol, as far as it is used here: `mg` and `ms` of doc/protocol.txt of memcached 1.6.
  *
  * Keys are latin1 without blanks or controls, at most 250 octets; values are any octets.
  */
@@ -35,8 +35,6 @@ export function formatSet(key: string, size: number, { when, flags, ttl }: Store
   const condition = when === 'always' ? '' : when === 'absent' ? ' ME' : ` C${when.cas}`
   return `ms ${key} ${size} c F${flags} T${ttl}${condition}${CRLF}`
 }
-
-export const NOOP = `mn${CRLF}`
 
 const MAX_LINE = 2048
 /** memcached's own limit is 1 MiB unless it was told otherwise. */

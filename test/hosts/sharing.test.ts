@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { callAndHangUp } from '../support/calls.ts'
+import { Phone } from '../support/phone.ts'
+import { statusOf } from '../support/sip-text.ts'
+import { PASSWORD, subscriber } from '../support/subscribers.ts'
+import { waitUntil } from '../support/wait.ts'
+import { openUdp } from '../support/wire.ts'
+import { deploymentOf, DOMAIN, makeRelease, Operator, told } from './deployment.ts'
+import { Lab } from './lab/lab.ts'
+
+const CORE = { 'core-1': ['bono', 'homestead', 'homer'] }
+const TWO = { ...CORE, 'sprout-1': ['sprout'], 'sprout-2': ['sprout'] }
+const THREE = { ...TWO, 'sprout-3': ['sprout'] }
+const ONE = { ...CORE, 'sprout-1': ['sprout'] }
+
+/** A host that has lost its power answers nothing, and who asks it first has to wait for that. */
+const A_WHILE_MS = 150_000
+
+describe('sprouts on hosts of their own', () => {
+  let lab: Lab
+  let operator: Operator
+  let users = 0
+
+  const deploy = async (roles: Readonly<Record<string, readonly string[]>>): Promise<string> => {
+    operator.write(deploymentOf(lab, roles))
+    const run = await operator.deploy('--yes')
+    expect(run.code, told(run)).toBe(0)
+    return told(run)
+  }
+
+  /** A telephone outside the deployment, which has registered. */
+  async function phone(): Promise<Phone> {
+    const user = subscriber(`user${++users}`)
+    const core = lab.host('core-1')
+    await core.must(`cw user create ${user.user} ${DOMAIN} ${PASSWORD} --hsprov ${core.address}:8889`)
+    const made = new Phone(user, await openUdp(5060, 0, lab.addresses[0], core.address))
+    onTestFinished(() => made[Symbol.asyncDispose]())
+    await waitUntil('it to be registered', async () => statusOf(await made.register()) === 200, A_WHILE_MS)
+    return made
+  }
+
+  /** Whoever has registered before is found, by callers that come now. */
+  const isCalled = async (callee: Phone): Promise<void> => {
+    const caller = await phone()
+    await waitUntil('a call', async () => (await callAndHangUp(caller, callee), true), A_WHILE_MS)
+  }
+
+  const stateOf = async (name: string): Promise<string> => {
+    const host = lab.host(name)
+    const page = await host.must(`curl -s http://${host.address}:9074/status`)
+    return (JSON.parse(page) as { state: string }).state
+  }
+  const synchronised = (name: string): Promise<unknown> =>
+    waitUntil(`${name} to be synchronised`, async () => (await stateOf(name)) === 'synchronised', 60_000)
+
+  beforeAll(async () => {
+    lab = await Lab.start({ hosts: Object.keys(THREE).map(name => ({ name })), layer: 'services' })
+    operator = new Operator(lab, { release: await makeRelease(lab) })
+  })
+  afterAll(async () => {
+    await lab.close()
+  })
+
+  test('two of them are deployed with a memcached each, and calls go through both', async () => {
+    const said = await deploy(TWO)
+
+    expect(said).toMatch(/^sprout-1 .*checks passed/m)
+    expect(said).toMatch(/^sprout-2 .*checks passed/m)
+    for (const name of ['sprout-1', 'sprout-2']) {
+      const settings = await lab.host(name).must('cat /etc/clearwater/cluster_settings')
+      const servers = ['sprout-1', 'sprout-2'].map(each => `${lab.host(each).address}:11211`)
+      expect(settings).toContain(`servers=${servers.toSorted().join(',')}\n`)
+      await synchronised(name)
+    }
+    const again = await operator.deploy('--yes')
+    expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+    const status = await operator.cw('status')
+    expect(status.stdout).toMatch(/^redundant +no: only 1 bono\n +homesteads do not share/m)
+  })
+
+  test('nobody but sprouts reaches their memcached', async () => {
+    const { address } = lab.host('sprout-1')
+    const ask = `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/11211'`
+
+    expect((await lab.host('sprout-2').run(ask)).code).toBe(0)
+    expect((await lab.host('core-1').run(ask)).code).not.toBe(0)
+    expect((await lab.host('sprout-3').run(ask)).code).not.toBe(0)
+  })
+
+  test(
+    'each of them may lose its power, one after the other, and nobody is forgotten',
+    { timeout: 900_000 },
+    async () => {
+      const callee = await phone()
+      for (const name of ['sprout-1', 'sprout-2']) {
+        await lab.host(name).kill()
+        await isCalled(callee)
+        await lab.host(name).boot()
+        await waitUntil(`${name} to serve`, async () => (await stateOf(name)) === 'synchronised', 60_000)
+      }
+      await isCalled(callee)
+    },
+  )
+
+  test('a memcached that is killed comes back, and is filled', async () => {
+    const callee = await phone()
+    const host = lab.host('sprout-1')
+    const before = Number(await host.must(`curl -s http://${host.address}:9074/metrics | awk '/^clearwater_astaire_resyncs_total/ {print $2}'`)) // prettier-ignore
+
+    await host.must('systemctl kill -s KILL clearwater-memcached', { sudo: true })
+
+    await waitUntil('another resynchronisation', async () => {
+      const now = await host.must(`curl -s http://${host.address}:9074/metrics | awk '/^clearwater_astaire_resyncs_total/ {print $2}'`) // prettier-ignore
+      return Number(now) > before
+    })
+    await isCalled(callee)
+  })
+
+  test('a third one joins, and nobody is forgotten', { timeout: 600_000 }, async () => {
+    const callee = await phone()
+
+    await deploy(THREE)
+
+    await synchronised('sprout-3')
+    await isCalled(callee)
+    await lab.host('sprout-1').kill()
+    await isCalled(callee)
+    await lab.host('sprout-1').boot()
+  })
+
+  test('when one is left it is on its own again', { timeout: 600_000 }, async () => {
+    await deploy(ONE)
+
+    const host = lab.host('sprout-1')
+    expect((await host.run('ls /etc/clearwater/cluster_settings')).code).not.toBe(0)
+    const units = await host.must('systemctl list-units --plain --no-legend "clearwater-*" | cut -d" " -f1')
+    expect(units).not.toMatch(/memcached|astaire/)
+    await isCalled(await phone())
+    const again = await operator.deploy('--yes')
+    expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
+  })
+})
