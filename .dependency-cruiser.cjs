@@ -15,7 +15,8 @@ const LOWER = {
   etcd: ['config/'],
   dns: ['sip/'],
   store: [IMS_WORDS],
-  timers: ['store/'],
+  // Timers of a cluster are set over its HTTP interface.
+  timers: ['store/', 'http/'],
 }
 
 /** @type {import('dependency-cruiser').IConfiguration} */

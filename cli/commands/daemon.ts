@@ -21,6 +21,7 @@ const NAMES = [
   'config-manager',
   'queue-manager',
   'astaire',
+  'chronos',
 ] as const
 
 /** Of a node, where its unit makes it. */

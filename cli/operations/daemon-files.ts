@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { parseChronosCluster, type ChronosView } from '../../daemons/chronos/cluster.ts'
 import { parseConfigFile } from '../../lib/config/config-file.ts'
 import { formatFault } from '../../lib/config/fault.ts'
 import type { Scope } from '../../lib/config/option.ts'
@@ -19,6 +20,8 @@ export interface NodeFiles extends SharedFiles {
   readonly values: ReadonlyMap<string, string>
   /** The memcached servers that sprouts share, of `cluster_settings`; absent: none are shared. */
   readonly cluster?: ClusterView
+  /** The nodes of the timer service, of `chronos_cluster.conf`; absent: each daemon keeps its own timers. */
+  readonly chronos?: ChronosView
   /** Names that need no DNS, of `dns.json`. */
   readonly names: ReadonlyMap<string, KnownName>
   /** What is wrong with the files, one sentence each; none of it keeps a daemon from its work. */
@@ -26,12 +29,13 @@ export interface NodeFiles extends SharedFiles {
 }
 
 /**
- * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings` and `dns.json`. A file that is not
+ * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings` and `dns.json`, and, in the
+ * folder `chronos` beside this one, `chronos_cluster.conf`. A file that is not
  * there says nothing; one of the first three with faults says what can be read of it.
  *
  * @param before what one of the others with faults, or one that cannot be read, said the last time: that goes on to count
- * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if `cluster_settings` names no
- * servers and none are known from before: a sprout that took itself for the only one would not know the others' users
+ * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if one of the two that
+ * name a cluster names nobody, and nobody is known from before: a sprout that took itself for the only one would not know the others' users
  */
 export async function readNodeFiles(folder: string, before?: NodeFiles): Promise<NodeFiles> {
   const complaints: string[] = []
@@ -63,22 +67,35 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
   const parsed = dns === undefined ? names : dns === '' ? new Map<string, KnownName>() : parseDnsJson(dns)
   if (typeof parsed === 'string') complaints.push(`dns.json: ${parsed}`)
   else names = parsed
-  const cluster = await clusterOf(folder, before?.cluster, complaints)
-  return { ...shared, values, names, complaints, ...(cluster === undefined ? {} : { cluster }) }
+  const cluster = await viewOf(
+    join(folder, 'cluster_settings'),
+    parseClusterSettings,
+    before?.cluster,
+    complaints,
+  )
+  const chronosFile = join(folder, '..', 'chronos', 'chronos_cluster.conf')
+  const chronos = await viewOf(chronosFile, parseChronosCluster, before?.chronos, complaints)
+  return {
+    ...shared,
+    ...{ values, names, complaints },
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(chronos === undefined ? {} : { chronos }),
+  }
 }
 
-async function clusterOf(
-  folder: string,
-  before: ClusterView | undefined,
+/** Who is in a cluster, as its file says; undefined without one. */
+async function viewOf<View>(
+  file: string,
+  parse: (text: string, file: string) => View,
+  before: View | undefined,
   complaints: string[],
-): Promise<ClusterView | undefined> {
-  const file = join(folder, 'cluster_settings')
+): Promise<View | undefined> {
   try {
     const text = await textOf(file)
-    return text === '' ? undefined : parseClusterSettings(text, file)
+    return text === '' ? undefined : parse(text, file)
   } catch (error) {
     if (before === undefined || !(error instanceof CwError)) throw error
-    complaints.push(`cluster_settings: ${error.detail.why ?? error.message}`)
+    complaints.push(`${basename(file)}: ${error.detail.why ?? error.message}`)
     return before
   }
 }

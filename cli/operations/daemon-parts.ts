@@ -4,6 +4,7 @@ import { startBono } from '../../daemons/bono/bono.ts'
 import type { BonoOptions } from '../../daemons/bono/options.ts'
 import type { SipParts } from '../../daemons/all-in-one/status.ts'
 import { readingByHttp } from '../../daemons/config-manager/daemon-reading.ts'
+import { startChronos } from '../../daemons/chronos/chronos.ts'
 import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
 import { startEllis } from '../../daemons/ellis/ellis.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
@@ -16,6 +17,8 @@ import { startRalf } from '../../daemons/ralf/ralf.ts'
 import type { SproutOptions } from '../../daemons/sprout/options.ts'
 import { openRecording } from '../../daemons/sprout/memento/recording.ts'
 import type { Recorder } from '../../daemons/sprout/memento/recorder.ts'
+import { EXPIRY } from '../../daemons/sprout/scscf/record.ts'
+import { addTimerRoute } from '../../daemons/sprout/timers-api.ts'
 import { startSprout } from '../../daemons/sprout/sprout.ts'
 import { openSproutStores } from '../../daemons/sprout/stores.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
@@ -44,6 +47,7 @@ import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning
 import { keptSecret } from '../../lib/store/embedded/secret.ts'
 import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
+import { ChronosTimers } from '../../lib/timers/chronos/client.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
 import type { NodeIdentity, Place } from './daemon-place.ts'
 import type { Door } from './ready.ts'
@@ -65,6 +69,8 @@ export interface Base {
   readonly sip: SipParts
   /** Figures beside those of SIP. */
   readonly figures: (() => readonly Metric[])[]
+  /** What `/status` tells beside what all daemons tell. */
+  readonly details: (() => Readonly<Record<string, unknown>>)[]
 }
 
 /** A daemon that has opened its ports. */
@@ -93,6 +99,7 @@ export const PARTS = {
   'config-manager': configManager,
   'queue-manager': queueManager,
   astaire,
+  chronos,
 } satisfies Record<string, (base: Base) => Promise<Part>>
 
 async function bono(base: Base): Promise<Part> {
@@ -154,7 +161,8 @@ async function sprout(base: Base): Promise<Part> {
     servers: httpServers(base, protection.admission),
   })
   opened.defer(() => documents.close())
-  const timers = new InProcessTimers({ clock, log, environment })
+  const chronos = openChronosTimers(base, environment, protection.admission)
+  const timers = chronos ?? new InProcessTimers({ clock, log, environment })
   opened.defer(() => timers.close())
   const stores = await openSproutStores({
     ...{ clock, log, environment },
@@ -195,7 +203,10 @@ async function sprout(base: Base): Promise<Part> {
   })
   opened.defer(() => running.close(base.drainedBy()))
   base.sip.sprout = running
-  await openMonitoring(base, sproutHttp, server => running.addRoutes(server))
+  await openMonitoring(base, sproutHttp, server => {
+    running.addRoutes(server)
+    if (chronos !== undefined) addTimerRoute(server, chronos, log)
+  })
   return {
     ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
@@ -210,6 +221,23 @@ async function sprout(base: Base): Promise<Part> {
       refill(protection.priorities, shared.priorities)
     },
   }
+}
+
+/** Timers that all sprouts share, where there is a cluster for them: whichever of them is there is told when one pops. */
+function openChronosTimers(
+  base: Base,
+  environment: EmbeddedEnvironment,
+  admission: Admission,
+): ChronosTimers | undefined {
+  const { place, clock, log } = base
+  if (place.chronos === undefined) return undefined
+  return new ChronosTimers({
+    origin: `http://${uriHost(place.address)}:${place.ports.chronos}`,
+    callback: `http://${place.sproutHostname}:${place.ports.sproutHttp}/timers`,
+    ...{ clock, log, environment },
+    servers: httpServers(base, admission),
+    tags: { [EXPIRY]: [{ type: 'REG', count: 1 }] },
+  })
 }
 
 /** What writes down the calls that Memento sees. */
@@ -413,6 +441,36 @@ async function astaire(base: Base): Promise<Part> {
   }
 }
 
+async function chronos(base: Base): Promise<Part> {
+  const { place, clock, log, opened, addMonitoring: addRoutes } = base
+  if (place.chronos === undefined) {
+    throw new CwError('OPTION_INVALID', 'chronos has no cluster to be a node of', {
+      why: 'there is no chronos_cluster.conf in the folder chronos beside the configuration folder',
+      changed: 'nothing',
+      remedies: ["name the folder of the node's files: --config /etc/clearwater"],
+    })
+  }
+  const admission = new Admission(place.limits.overload)
+  const running = await startChronos({
+    bind: place.bind,
+    port: place.ports.chronos,
+    view: place.chronos,
+    ...{ clock, log, admission, addRoutes },
+    servers: httpServers(base, admission),
+  })
+  opened.defer(() => running.close())
+  base.figures.push(() => running.metrics())
+  base.details.push(() => running.status())
+  const { port } = running
+  return {
+    ports: { chronos: port },
+    doors: [{ name: 'chronos', kind: 'http', port }],
+    follow: next => {
+      if (next.chronos !== undefined) running.follow(next.chronos)
+    },
+  }
+}
+
 /** @throws CwError OPTION_INVALID without a cluster: nobody is there to be synchronised with */
 function astaireSettings({ cluster: view, limits }: Place): AstaireSettings {
   if (view !== undefined) return { view, cpuLimit: limits.astaireCpu }
@@ -425,7 +483,7 @@ function astaireSettings({ cluster: view, limits }: Place): AstaireSettings {
 
 /** Where each daemon of this node tells how it is. */
 function monitoringOrigins({ address, ports }: Place): Readonly<Record<string, string>> {
-  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf, astaire } = ports
+  const { bonoHttp, sproutHttp, homestead, homer, callLists, ellis, ralf, astaire, chronos } = ports
   const all = {
     bono: bonoHttp,
     sprout: sproutHttp,
@@ -435,6 +493,7 @@ function monitoringOrigins({ address, ports }: Place): Readonly<Record<string, s
     ellis,
     ralf,
     astaire,
+    chronos,
   }
   return Object.fromEntries(
     Object.entries(all).map(([daemon, port]) => [daemon, `http://${uriHost(address)}:${port}`]),

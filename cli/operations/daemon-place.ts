@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
 import { hostname } from 'node:os'
+import type { ChronosView } from '../../daemons/chronos/cluster.ts'
 import { allServers, SERVER_NAMES, type EnumSource, type ServerPlace } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
 import { callListSettingsOf, DEFAULT_CALL_LISTS, type CallListSettings } from '../../lib/config/call-lists.ts'
@@ -65,6 +66,8 @@ export interface Place {
   readonly shared: SharedFiles
   /** The memcached servers that sprouts share; absent: there is only one sprout. */
   readonly cluster?: ClusterView
+  /** The nodes of the timer service; absent: each daemon keeps its own timers. */
+  readonly chronos?: ChronosView
   /** Absent: it is told by flags and stands for itself. */
   readonly node?: NodeIdentity
   /** What transactions under way get when the daemon is told to stop. */
@@ -164,7 +167,7 @@ const NODE_DRAIN = seconds(20)
 
 /** @throws CwError FILE_INVALID where something is missing that nothing can be done without */
 export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, names }: NodePlacement): Place {
-  const { values, cluster, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } = files
+  const { values, cluster, chronos, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } = files
   const settings = settingsOf(values)
   const address = required(values, 'local_ip', folder, files.complaints)
   const domain = required(values, 'home_domain', folder, files.complaints).toLowerCase()
@@ -234,6 +237,8 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     blacklistedScscfUris: listOf(values.get('blacklisted_scscf_uris')),
     shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities },
     ...(cluster === undefined ? {} : { cluster }),
+    // Each node is to itself what the file of all says of none.
+    ...(chronos === undefined ? {} : { chronos: { ...chronos, local: address } }),
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }

@@ -69,6 +69,7 @@ export async function runDaemon(
     opened,
     sip,
     figures: [],
+    details: [],
     openStores: async () => {
       const environment = await openEmbedded({ dir: join(place.dataDir, name) })
       opened.defer(() => environment.close())
@@ -83,6 +84,7 @@ export async function runDaemon(
           version: manifest.version,
           quiescing,
           ...details(),
+          ...Object.fromEntries(base.details.flatMap(each => Object.entries(each()))),
           ...sipStatus(sip),
         }),
         metrics: () => [...(isSip(sip) ? metricsOf(sip) : []), ...base.figures.flatMap(figures => figures())],

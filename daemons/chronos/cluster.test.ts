@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CwError } from '../../lib/kit/errors.ts'
+import type { CwError } from '../../lib/kit/errors.ts'
 import { parseChronosCluster, replicasFor, viewId } from './cluster.ts'
 
 const view = (nodes: readonly string[]) => ({ local: nodes[0] ?? '', nodes, leaving: [] })

@@ -35,6 +35,7 @@ export const DAEMON_PORTS = {
   configManager: 9071,
   queueManager: 9072,
   astaire: 9074,
+  chronos: 7253,
   /** Not ours, but on the nodes of those who share it. */
   memcached: 11211,
 } as const

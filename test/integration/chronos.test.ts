@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startChronos, type RunningChronos } from '../../daemons/chronos/chronos.ts'
+import { addTimerRoute } from '../../daemons/sprout/timers-api.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { seconds, TimerWheel, type Clock } from '../../lib/kit/clock.ts'
 import { Graylist } from '../../lib/kit/graylist.ts'
@@ -104,15 +105,13 @@ async function calledBack(answer: (body: string) => number | Promise<number> = (
 timerServiceContract('chronos', async clock => {
   const cluster = await ChronosCluster.start(clock, ['127.0.0.11'])
   const server = new HttpServer({ log })
-  let timers: ChronosTimers | undefined
-  server.route('/timers', {
-    POST: async ({ body }) => ({ status: (await timers?.pop(body)) === 'handled' ? 200 : 503 }),
-  })
-  const port = await server.listen('127.0.0.1', 0)
-  timers = new ChronosTimers({
+  const port = await freePort()
+  const timers = new ChronosTimers({
     ...{ origin: cluster.origin('127.0.0.11'), clock, log },
     callback: `http://127.0.0.1:${port}/timers`,
   })
+  addTimerRoute(server, timers, log)
+  await server.listen('127.0.0.1', port)
   return {
     service: timers,
     close: async () => {

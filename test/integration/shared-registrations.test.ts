@@ -44,6 +44,14 @@ async function bindingsAt(sprout: (typeof SPROUTS)[number], user: string): Promi
   return (await fetch(`${origin}/impu/${impu}/bindings`)).json()
 }
 
+/** What homestead knows of a user. */
+async function stateOf(user: string): Promise<string | undefined> {
+  const impu = encodeURIComponent(`sip:${user}@ims.test`)
+  const origin = `http://${nodes.address('homestead')}:${nodes.port('homestead')}`
+  const page = await (await fetch(`${origin}/impu/${impu}/reg-data`)).text()
+  return /<RegistrationState>([A-Z_]+)</.exec(page)?.[1]
+}
+
 describe('two sprouts on two memcached servers', () => {
   test('register phones and connect calls, whichever of them a request comes to', async () => {
     for (let number = 1; number <= 9; number += 2) {
@@ -108,6 +116,24 @@ describe('two sprouts on two memcached servers', () => {
       await stateIs(index, 'synchronised')
     }
     await callAndHangUp(caller, callee)
+  })
+
+  test('a registration ends at its time, also when the sprout that took it and a chronos are gone', async () => {
+    await using phone = await phoneAt(nodes, '6505550018')
+    expect(statusOf(await phone.register({ expires: 3 }))).toBe(200)
+    expect(await stateOf('6505550018')).toBe('REGISTERED')
+
+    for (const sprout of SPROUTS) await nodes.child(sprout).stop('SIGKILL')
+    await nodes.child('timers').stop('SIGKILL')
+    await nodes.boot('second-sprout')
+
+    await waitUntil(
+      'homestead to be told',
+      async () => (await stateOf('6505550018')) !== 'REGISTERED',
+      30_000,
+    )
+    await nodes.boot('timers')
+    await nodes.boot('sprout')
   })
 
   test('without memcached a phone is told to try later, and comes back by itself', async () => {

@@ -20,6 +20,9 @@ const ADDRESSES = {
   server: '127.0.0.7',
   /** Beside the first one, where they share registrations. */
   'second-sprout': '127.0.0.8',
+  /** The chronos beside each of these. */
+  timers: '127.0.0.2',
+  'second-timers': '127.0.0.8',
 } as const
 
 type NodeName = keyof typeof ADDRESSES
@@ -30,6 +33,7 @@ const SERVER_HOSTNAME = `as.${DOMAIN}`
 
 /** What runs on a node. */
 function daemonOf(name: NodeName): string {
+  if (name === 'timers' || name === 'second-timers') return 'chronos'
   return name === 'server' || name === 'second-sprout' ? 'sprout' : name
 }
 
@@ -57,9 +61,12 @@ export class Nodes implements AsyncDisposable {
 
   static async start({ shared = {}, memcached }: NodesOptions = {}): Promise<Nodes> {
     const nodes = new Nodes(new TempDir('nodes'), await freePortOffset(), memcached)
-    const others = memcached === undefined ? [] : (['second-sprout'] as const)
+    const sharing = (['timers', 'second-timers', 'second-sprout'] as const).filter(
+      () => memcached !== undefined,
+    )
     try {
-      for (const name of ['homer', 'homestead', 'sprout', ...others, 'bono'] as const) {
+      if (memcached !== undefined) nodes.#writeChronosCluster()
+      for (const name of ['homer', 'homestead', ...sharing, 'sprout', 'bono'] as const) {
         nodes.writeFiles(name, shared)
         await nodes.boot(name)
       }
@@ -108,8 +115,8 @@ export class Nodes implements AsyncDisposable {
     })
     this.#write(name, 'user_settings', { log_level: '2', log_directory: this.file(name, 'log') })
     const sprouts = [ADDRESSES.sprout, ...(this.#memcached === undefined ? [] : [ADDRESSES['second-sprout']])]
-    const names = ['icscf', 'scscf', 'bgcf'].map(each => ({
-      name: `${each}.${SPROUT_HOSTNAME}`,
+    const names = ['icscf.', 'scscf.', 'bgcf.', ''].map(each => ({
+      name: `${each}${SPROUT_HOSTNAME}`,
       records: [{ rrtype: 'A', targets: sprouts }],
     }))
     const server = {
@@ -162,6 +169,14 @@ export class Nodes implements AsyncDisposable {
 
   #logFile(name: NodeName): string {
     return this.file(name, `log/${daemonOf(name)}.log`)
+  }
+
+  /** Beside the folders of nodes, as beside `/etc/clearwater`. */
+  #writeChronosCluster(): void {
+    const [one, other] = [ADDRESSES.timers, ADDRESSES['second-timers']]
+    mkdirSync(join(this.#dir.path, 'chronos'))
+    const text = `[cluster]\nlocalhost = ${one}\nnode = ${one}\nnode = ${other}\n`
+    writeFileSync(join(this.#dir.path, 'chronos', 'chronos_cluster.conf'), text)
   }
 
   #write(name: NodeName, file: string, values: Readonly<Record<string, string>>): void {

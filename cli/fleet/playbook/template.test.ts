@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
+import { parseChronosCluster } from '../../../daemons/chronos/cluster.ts'
+import { parseClusterSettings } from '../../../lib/store/memcached/cluster-settings.ts'
 import { parseDeployment } from '../../../lib/config/deployment/parse.ts'
 import { Authority } from '../certificates/authority.ts'
 import { loadPlaybook } from './playbook.ts'
@@ -142,6 +144,39 @@ nodes:
       expect(zone.split('\n')).toContain(record)
     }
   })
+})
+
+test('sprouts of a site have the same clusters, and one alone has none', () => {
+  const sites = deploymentOf(`
+name: lab
+domain: ims.test
+sites: [a, b]
+nodes:
+  - { name: sprout-2, address: 10.0.0.9, site: a, roles: [sprout] }
+  - { name: sprout-1, address: 10.0.0.3, site: a, roles: [sprout, ralf] }
+  - { name: sprout-3, address: 10.0.0.4, site: b, roles: [sprout] }
+`)
+  const textOf = (template: string, index: number): string => {
+    const node = sites.nodes[index]!
+    const values = {
+      deployment: sites,
+      node,
+      authority: Authority.found('lab'),
+      secrets: new Map(),
+      learned: undefined,
+    }
+    return renderTemplate(template, templateValues(values))
+  }
+
+  for (const index of [0, 1]) {
+    const view = parseClusterSettings(textOf('etc/cluster_settings.plain', index), 'f')
+    expect(view).toEqual({ servers: ['10.0.0.3:11211', '10.0.0.9:11211'] })
+    const local = sites.nodes[index]!.address
+    const chronos = parseChronosCluster(textOf('etc/chronos_cluster.plain', index), 'f')
+    expect(chronos).toEqual({ local, nodes: ['10.0.0.3', '10.0.0.9'], leaving: [] })
+  }
+  for (const template of ['etc/cluster_settings.plain', 'etc/chronos_cluster.plain'])
+    expect(textOf(template, 2).trim()).toBe('')
 })
 
 describe('the templates of a deployment on IPv6', () => {

@@ -1,5 +1,5 @@
 import { localConfigOf, sharedConfigOf, userSettingsOf } from '../../../lib/config/deployment/node-files.ts'
-import { memcachedServers } from '../../../lib/config/deployment/memcached.ts'
+import { memcachedServers, sharingNodes } from '../../../lib/config/deployment/memcached.ts'
 import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
 import { uriHost } from '../../../lib/kit/address.ts'
@@ -21,6 +21,8 @@ export interface TemplateValues {
   readonly isVoter: boolean
   /** Servers that the sprouts of the node's site share; none where there is only one sprout. */
   readonly memcachedServers: readonly string[]
+  /** Addresses of the nodes with these sprouts. */
+  readonly sharingNodes: readonly string[]
   /** Who vouches for the members and clients of etcd: the certificate for all, and with its key for those who keep it. */
   readonly authority: { readonly certificate: string; readonly pem: string }
   /** Texts of the manual's three files. */
@@ -63,6 +65,7 @@ export function templateValues({
       etcdName: etcdName(node.address),
     },
     memcachedServers: memcachedServers(deployment, node.site),
+    sharingNodes: sharingNodes(deployment, node.site),
     isVoter: etcdVoters(deployment).some(voter => voter.name === node.name),
     authority: { certificate: authority.certificate, pem: authority.pem },
     localConfig: localConfigOf(node, deployment),

@@ -13,6 +13,7 @@ export const DAEMONS = [
   'config-manager',
   'queue-manager',
   'astaire',
+  'chronos',
   'etcd',
 ] as const
 
@@ -29,18 +30,19 @@ const HEALTH_PORTS: Readonly<Record<DaemonOnNode, number>> = {
   'config-manager': DAEMON_PORTS.configManager,
   'queue-manager': DAEMON_PORTS.queueManager,
   astaire: DAEMON_PORTS.astaire,
+  chronos: DAEMON_PORTS.chronos,
   etcd: 2381,
 }
 
 /** Without one of these no call is made; the others add to it. */
 export const ROLES_FOR_CALLS = ['bono', 'sprout', 'homestead'] as const satisfies readonly Role[]
 
-/** What has to run on a node: its roles, etcd where it is a voter, astaire beside a memcached, and what follows etcd. */
+/** What has to run on a node: its roles, etcd where it is a voter, astaire and chronos where it shares registrations, and what follows etcd. */
 export function daemonsOf(node: DeploymentNode, deployment: Deployment): readonly DaemonOnNode[] {
   const isVoter = etcdVoters(deployment).some(voter => voter.name === node.name)
   return DAEMONS.filter(daemon => {
     if (daemon === 'etcd') return isVoter
-    if (daemon === 'astaire') return node.sharesRegistrations
+    if (daemon === 'astaire' || daemon === 'chronos') return node.sharesRegistrations
     return isManager(daemon) || (node.roles as readonly string[]).includes(daemon)
   })
 }

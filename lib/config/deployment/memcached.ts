@@ -12,13 +12,18 @@ export function withSharing(
   })
 }
 
+/** Addresses of the nodes of a site whose sprouts share registrations and timers, in an order that the file does not change. */
+export function sharingNodes({ nodes }: Pick<Deployment, 'nodes'>, site: string): readonly string[] {
+  return nodes
+    .filter(node => node.site === site && node.sharesRegistrations)
+    .map(({ address }) => address)
+    .toSorted()
+}
+
 /**
  * The memcached servers that sprouts of a site share, `address:port` each, in the order that places values: the same for
  * all, wherever they stand in the file. None where there is one sprout, which keeps its registrations itself.
  */
-export function memcachedServers({ nodes }: Pick<Deployment, 'nodes'>, site: string): readonly string[] {
-  return nodes
-    .filter(node => node.site === site && node.sharesRegistrations)
-    .map(({ address }) => `${uriHost(address)}:${DAEMON_PORTS.memcached}`)
-    .toSorted()
+export function memcachedServers(deployment: Pick<Deployment, 'nodes'>, site: string): readonly string[] {
+  return sharingNodes(deployment, site).map(address => `${uriHost(address)}:${DAEMON_PORTS.memcached}`)
 }

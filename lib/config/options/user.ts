@@ -19,6 +19,7 @@ export const USER_OPTIONS = declare({ scope: 'user', section: '8.21.4 User setti
       'ellis',
       'ralf',
       'astaire',
+      'chronos',
       'memento',
       'config-manager',
       'cluster-manager',

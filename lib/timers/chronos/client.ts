@@ -3,6 +3,7 @@ import { HttpClient, type HttpServers } from '../../http/client.ts'
 import { jsonObject } from '../../http/message.ts'
 import { millis, seconds, type Clock, type Duration } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
+import type { EmbeddedEnvironment } from '../../store/embedded/environment.ts'
 import { InProcessTimers } from '../in-process.ts'
 import type { TimerPop, TimerService } from '../timer-service.ts'
 import { formatTimerId, type TimerTag } from './timer.ts'
@@ -15,6 +16,8 @@ export interface ChronosTimersOptions {
   readonly clock: Clock
   readonly log: Log
   readonly servers?: HttpServers
+  /** Where timers are kept that the cluster did not take, and where there may be some from before there was one. */
+  readonly environment?: EmbeddedEnvironment
   /** What a timer of a topic counts for in the cluster's statistics. */
   readonly tags?: Readonly<Record<string, readonly TimerTag[]>>
 }
@@ -43,7 +46,7 @@ export class ChronosTimers implements TimerService {
   #isDown = false
 
   constructor(options: ChronosTimersOptions) {
-    const { origin, servers, clock, log } = options
+    const { origin, servers, clock, log, environment } = options
     this.#options = options
     this.#client = new HttpClient({
       origin,
@@ -51,7 +54,7 @@ export class ChronosTimers implements TimerService {
       connectTimeout: CONNECT_DEADLINE,
       ...(servers === undefined ? {} : { servers }),
     })
-    this.#own = new InProcessTimers({ clock, log })
+    this.#own = new InProcessTimers({ clock, log, ...(environment === undefined ? {} : { environment }) })
   }
 
   async set(topic: string, id: string, delay: Duration, opaque: string): Promise<void> {
