@@ -102,6 +102,30 @@ describe('sprouts on hosts of their own', () => {
     },
   )
 
+  test(
+    'a registration ends at its time, also when the host of its sprout is off',
+    { timeout: 600_000 },
+    async () => {
+      const core = lab.host('core-1')
+      const state = async ({ aor }: Phone): Promise<string | undefined> => {
+        const page = await core.must(
+          `curl -s http://${core.address}:8888/impu/${encodeURIComponent(aor)}/reg-data`,
+        )
+        return /<RegistrationState>([A-Z_]+)</.exec(page)?.[1]
+      }
+      for (const name of ['sprout-1', 'sprout-2']) {
+        const brief = await phone()
+        expect(statusOf(await brief.register({ expires: 8 }))).toBe(200)
+        expect(await state(brief)).toBe('REGISTERED')
+        await lab.host(name).kill()
+
+        await waitUntil('homestead to be told', async () => (await state(brief)) !== 'REGISTERED', 60_000)
+        await lab.host(name).boot()
+        await waitUntil(`${name} to serve`, async () => (await stateOf(name)) === 'synchronised', 60_000)
+      }
+    },
+  )
+
   test('a memcached that is killed comes back, and is filled', async () => {
     const callee = await phone()
     const host = lab.host('sprout-1')

@@ -72,6 +72,12 @@ await lab.host('sprout-1').must('echo "# by hand" >> /etc/clearwater/local_confi
 await cw('deploy', '--yes')
 await cw('deploy', '--yes', '--overwrite-drift')
 
+heading('A second sprout')
+const spare = (name: string): string => `  - name: ${name}\n    address: ${address('spare-1')}\n`
+edit(spare('spare-1'), `${spare('sprout-2')}    roles: [sprout]\n`)
+await cw('deploy', '--yes')
+await cw('status')
+
 heading('A host dies')
 edit('log_level: 2', 'log_level: 3')
 await cwUntil('homer/daemon@homer-1', () => lab.host('bono-1').kill(), 'deploy', '--yes')

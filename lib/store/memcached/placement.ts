@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { ClusterView } from './cluster-settings.ts'
 
 /** Into so many parts all keys are divided; each has servers of its own. */
@@ -30,7 +30,7 @@ export class Placement {
  * the lowest first.
  */
 export function vbucketOf(key: string): number {
-  return (createHash('md5').update(key, 'latin1').digest()[0] ?? 0) % VBUCKETS
+  return (hash('md5', key, 'buffer')[0] ?? 0) % VBUCKETS
 }
 
 /** The servers of each vbucket, the primary first. The rule is the original's: all nodes of a cluster must agree on it. */
