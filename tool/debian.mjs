@@ -10,7 +10,7 @@ const PACKAGES = [
   { name: 'baresip', program: 'baresip', for: ['phones', 'hosts'] },
   { name: 'chromium', program: 'chromium', for: ['phones'] },
   { name: 'etcd-server', program: 'etcd', for: ['integration'] },
-  { name: 'memcached', program: 'memcached', for: ['integration'] },
+  { name: 'memcached', program: 'memcached', for: ['integration', 'bench'] },
   { name: 'bind9', program: 'named', for: ['integration'] },
   { name: 'openssh-server', program: 'sshd', for: ['integration'] },
   { name: 'sudo', program: 'sudo', for: ['integration'] },

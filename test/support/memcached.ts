@@ -7,17 +7,22 @@ import { waitUntil } from './wait.ts'
 /** Real memcached servers on 127.0.0.1, each a process that can be killed, frozen and started again, empty. */
 export class MemcachedServers implements AsyncDisposable {
   readonly addresses: readonly string[]
+  readonly #args: readonly string[]
   readonly #children: (Child | undefined)[] = []
 
-  private constructor(addresses: readonly string[]) {
+  private constructor(addresses: readonly string[], args: readonly string[]) {
     this.addresses = addresses
+    this.#args = args
   }
 
-  /** Returns once all answer. */
-  static async start(count: number): Promise<MemcachedServers> {
+  /** Returns once all answer. @param args of memcached, beside those that say where it listens */
+  static async start(count: number, args: readonly string[] = []): Promise<MemcachedServers> {
     const ports = new Set<number>()
     while (ports.size < count) ports.add(await freePort())
-    const servers = new MemcachedServers([...ports].map(port => `127.0.0.1:${port}`))
+    const servers = new MemcachedServers(
+      [...ports].map(port => `127.0.0.1:${port}`),
+      args,
+    )
     await Promise.all(servers.addresses.map((_, index) => servers.run(index)))
     return servers
   }
@@ -35,6 +40,7 @@ export class MemcachedServers implements AsyncDisposable {
       '0',
       '-u',
       'nobody',
+      ...this.#args,
     ])
     await waitUntil(`memcached on port ${port}`, async () => {
       const socket = connect(port, '127.0.0.1')
