@@ -177,6 +177,8 @@ nodes:
   }
   for (const template of ['etc/cluster_settings.plain', 'etc/chronos_cluster.plain'])
     expect(textOf(template, 2).trim()).toBe('')
+  expect(textOf('etc/logrotate.plain', 0)).toContain('/var/log/chronos/*.log {')
+  expect(textOf('etc/logrotate.plain', 2)).not.toContain('chronos')
 })
 
 describe('the templates of a deployment on IPv6', () => {

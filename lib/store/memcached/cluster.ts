@@ -152,9 +152,10 @@ export class MemcachedCluster {
 
   #use({ servers, newServers = [] }: ClusterView): Placement {
     const named = new Set([...servers, ...newServers])
-    for (const [name, { connection }] of this.#servers) {
+    for (const [name, { connection, doubtedUntil }] of this.#servers) {
       if (named.has(name)) continue
       this.#servers.delete(name)
+      if (doubtedUntil !== 0) this.#doubtful--
       connection.close()
     }
     for (const name of named) {
