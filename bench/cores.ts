@@ -21,5 +21,13 @@ export function keepSubjectOnItsCore(processes: readonly number[]): void {
 
 function pin(pid: number, core: string): void {
   if (availableParallelism() < 2) return
-  execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', core, `${pid}`], { stdio: 'ignore' })
+  const pinAll = (): void => {
+    execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', core, `${pid}`], { stdio: 'ignore' })
+  }
+  try {
+    pinAll()
+  } catch {
+    // A thread has ended between its listing and its turn.
+    pinAll()
+  }
 }

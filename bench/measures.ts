@@ -114,9 +114,13 @@ export async function callCpu(name: SubjectName, scale: Scale): Promise<number> 
 }
 
 /** The same for a subject that stands, and whose users are not registered yet. */
-export async function callCpuOf(subject: Subject, parties: CallParties, scale: Scale): Promise<number> {
+export async function callCpuOf(
+  subject: Subject,
+  parties: CallParties,
+  scale: Scale,
+  perSecond = CALLS_PER_SECOND,
+): Promise<number> {
   await registerParties(subject, parties)
-  const perSecond = CALLS_PER_SECOND
   const operations = scale.calls
   await untilCarried(() => call(subject, parties, { operations, perSecond }))
 

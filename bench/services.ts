@@ -6,6 +6,8 @@ import { isRequest } from '../test/support/sip-text.ts'
 import { callCpuOf, callParties, registerCpuOf, registerUsers, type Scale } from './measures.ts'
 import { coreWith, subjectOf } from './subjects.ts'
 
+/** A second. The server outside is this process, which shares its core with the load. */
+const CALLS_PER_SECOND = 100
 /** Documents that are stored at the same time. */
 const AT_ONCE = 20
 
@@ -25,7 +27,7 @@ export async function callWithServicesCpu(scale: Scale): Promise<number> {
       users.slice(at, at + AT_ONCE).map(user => storeServices(core.port('homer'), user, SERVICES)),
     )
   }
-  const cpu = await callCpuOf(subject, parties, scale)
+  const cpu = await callCpuOf(subject, parties, scale, CALLS_PER_SECOND)
   mustHaveCome(outside, 2 * scale.calls)
   return cpu
 }
