@@ -156,8 +156,10 @@ export class ApplicationServer implements AsyncDisposable {
     const branch = /branch=([^;,\s]+)/.exec(valueOf(response, 'via'))?.[1] ?? ''
     const request = this.#forwarded.get(branch)
     if (request === undefined) return
-    const own = response.headers.findIndex(([name]) => name === 'via')
-    const headers = response.headers.filter(([name], index) => index !== own && name !== 'content-length')
+    // Whoever answers may have put all of them into one line.
+    const [, ...vias] = valuesOf(response, 'via').flatMap(line => line.split(/\s*,\s*/))
+    const others = response.headers.filter(([name]) => name !== 'via' && name !== 'content-length')
+    const headers: typeof response.headers = [...vias.map(via => ['via', via] as const), ...others]
     this.write(request, writeSip(response.startLine, headers, response.body))
   }
 }
