@@ -233,6 +233,8 @@ describe('on a node', () => {
         timing: { keepaliveMs: 200, keepaliveCount: 3, handshakeMs: 1500 },
       })
       await own.open()
+      // The login is over before the server has made the process that serves it.
+      await own.shell('a').run(['true'])
       await work(own.shell('a'), server)
     }
     const sessions = (server: Sshd): number[] => processTree(server.pid).slice(1)
@@ -258,12 +260,16 @@ describe('on a node', () => {
       await breakable(async (broken, server) => {
         const frozen = sessions(server)
         for (const pid of [...frozen, server.pid]) process.kill(pid, 'SIGSTOP')
-        await expect(broken.run(['true'])).rejects.toMatchObject({ code: 'NODE_UNREACHABLE' })
-        await expect(broken.run(['true'])).rejects.toMatchObject({
-          code: 'NODE_UNREACHABLE',
-          detail: { changed: 'nothing' },
-        })
-        for (const pid of [...frozen, server.pid]) process.kill(pid, 'SIGCONT')
+        try {
+          await expect(broken.run(['true'])).rejects.toMatchObject({ code: 'NODE_UNREACHABLE' })
+          await expect(broken.run(['true'])).rejects.toMatchObject({
+            code: 'NODE_UNREACHABLE',
+            detail: { changed: 'nothing' },
+          })
+        } finally {
+          // Else nobody would ever see the end of them.
+          for (const pid of [...frozen, server.pid]) process.kill(pid, 'SIGCONT')
+        }
       })
     })
 

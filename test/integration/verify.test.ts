@@ -71,7 +71,8 @@ describe('one machine', () => {
   })
 
   test('Ctrl-C in the middle ends it, and removes the subscribers', async () => {
-    const silent = createSocket('udp4').bind(0, '127.0.0.1')
+    // The highest ones are none that --port-offset could lead to.
+    const silent = createSocket('udp4').bind(await freePort(), '127.0.0.1')
     await once(silent, 'listening')
     await using child = new Child(`${PROJECT}/bin/cw`, [
       ...['verify', '--address', '127.0.0.1', '--domain', DOMAIN, '--answer-timeout', '60', '--json'],
