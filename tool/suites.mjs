@@ -2,9 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { ROOT } from './runtime.mjs'
 
 export const SUITES = ['unit', 'integration', 'phones', 'hosts']
+
+const REASON_LINES = 12
 
 /** What prettier looks after. Documents are left as their authors wrap them. */
 export const FORMATTED = [
@@ -44,7 +48,9 @@ async function runCheck(runtime, name, args) {
   const { code, output } = await runtime.nodeOutput(args)
   console.log(`check ${name}: ${code === 0 ? 'passed' : 'FAILED'}`)
   if (code !== 0) console.log(output.trimEnd())
-  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 }
+  return code === 0
+    ? { passed: 1, failed: 0, skipped: 0, failures: [] }
+    : { passed: 0, failed: 1, skipped: 0, failures: [`check ${name}`] }
 }
 
 /** Why this machine cannot run a suite, as a sentence; `undefined` if it can. */
@@ -62,7 +68,7 @@ export function obstacleTo(suite) {
 /** Counts a suite that cannot run here, so that a green run does not hide it. */
 export function skipSuite(reason) {
   console.log(reason)
-  return { passed: 0, failed: 0, skipped: 1 }
+  return { passed: 0, failed: 0, skipped: 1, failures: [] }
 }
 
 /** Runs one vitest project and counts its tests. A file that does not load, or a run that breaks off, is a failure. */
@@ -76,23 +82,40 @@ export async function runSuite(runtime, suite, args) {
       ...['run', '--project', suite, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
       ...args,
     ])
-    return count(readReport(report), code)
+    return count(suite, readReport(report), code)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-function count(report, code) {
-  const unloaded = report.testResults.filter(
-    file => file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed'),
-  ).length
-  const failed = report.numFailedTests + unloaded
+function count(suite, report, code) {
+  const failures = report.testResults.flatMap(failuresOf).map(each => `${suite}: ${each}`)
+  // vitest also fails for an error outside any test.
+  if (failures.length === 0 && code !== 0) failures.push(`${suite}: an error outside the tests`)
   return {
     passed: report.numPassedTests,
-    // vitest also fails for an error outside any test.
-    failed: failed === 0 && code !== 0 ? 1 : failed,
+    failed: failures.length,
     skipped: report.numPendingTests + report.numTodoTests,
+    failures,
   }
+}
+
+/** File, name and reason of each test that failed; the file alone if it did not load. */
+function failuresOf(file) {
+  const name = relative(ROOT, file.name)
+  const failed = file.assertionResults.filter(test => test.status === 'failed')
+  if (failed.length === 0) return file.status === 'failed' ? [`${name}\n${reason([file.message])}`] : []
+  return failed.map(test => `${name} > ${test.fullName}\n${reason(test.failureMessages)}`)
+}
+
+function reason(messages) {
+  const lines = stripVTControlCharacters(messages.join('\n'))
+    .split('\n')
+    .filter(line => line.trim() !== '' && !line.includes('node_modules'))
+  return lines
+    .slice(0, REASON_LINES)
+    .map(line => `    ${line}`)
+    .join('\n')
 }
 
 function readReport(file) {
@@ -103,9 +126,13 @@ function readReport(file) {
   }
 }
 
-/** Prints the sum as the last line and returns the exit code: a run in which nothing ran has not passed. */
+/**
+ * Prints what failed, so that it need not be looked for in all that was printed before, and the sum as the last line.
+ * Returns the exit code: a run in which nothing ran has not passed.
+ */
 export function summarise(counts) {
   const total = key => counts.reduce((sum, each) => sum + each[key], 0)
+  for (const failure of counts.flatMap(each => each.failures)) console.log(`failed: ${failure}`)
   if (total('skipped') > 0) console.log(`${total('skipped')} skipped`)
   console.log(`${total('passed')} passed, ${total('failed')} failed`)
   return total('failed') === 0 && total('passed') > 0 ? 0 : 1
