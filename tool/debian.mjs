@@ -11,6 +11,8 @@ const PACKAGES = [
   { name: 'chromium', program: 'chromium', for: ['phones'] },
   { name: 'etcd-server', program: 'etcd', for: ['integration'] },
   { name: 'memcached', program: 'memcached', for: ['integration', 'bench'] },
+  { name: 'openjdk-17-jre-headless', program: 'java', for: ['integration', 'bench'] },
+  { name: 'maven', program: 'mvn', for: ['integration', 'bench'] },
   { name: 'bind9', program: 'named', for: ['integration'] },
   { name: 'openssh-server', program: 'sshd', for: ['integration'] },
   { name: 'sudo', program: 'sudo', for: ['integration'] },

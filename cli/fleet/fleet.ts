@@ -1,5 +1,5 @@
 import { CwError } from '../../lib/kit/errors.ts'
-import { Limiter } from './limiter.ts'
+import { Limiter } from '../../lib/kit/limiter.ts'
 import { Dialer, type DialerOptions } from './ssh/dialer.ts'
 import type { SshNode } from './ssh/endpoint.ts'
 import type { NodeShell } from './ssh/shell.ts'

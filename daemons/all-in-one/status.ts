@@ -1,4 +1,4 @@
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import type { AdmissionFigures } from '../../lib/overload/admission.ts'
 import type { RunningBono } from '../bono/bono.ts'
 import type { RunningSprout } from '../sprout/sprout.ts'

@@ -1,5 +1,5 @@
 import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import { millis, pause, seconds, type Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { HttpServers } from '../../lib/http/client.ts'
 import { empty, json, refuse, text, type HttpAnswer, type HttpRequest } from '../../lib/http/message.ts'
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { seconds, type Clock, type Timer } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'

@@ -5,7 +5,7 @@ import { configurationKey, configurationPrefix, nodeReportKey, SHARED_FILES } fr
 import type { FileReport } from '../../lib/etcd/node-report.ts'
 import type { WatchEvent } from '../../lib/etcd/watch.ts'
 import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import { seconds, type Clock, type Duration, type Timer } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Units } from '../../lib/kit/units.ts'

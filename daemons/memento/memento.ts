@@ -1,5 +1,5 @@
 import { empty, type HttpAnswer, type HttpRequest } from '../../lib/http/message.ts'
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { finishedCalls, formatCallList } from '../../lib/ims/call-list/calls.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'

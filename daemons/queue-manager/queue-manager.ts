@@ -11,7 +11,7 @@ import {
   type RestartQueue,
 } from '../../lib/etcd/restart-queue.ts'
 import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import { pause, seconds, type Clock, type Duration, type Timer } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Units } from '../../lib/kit/units.ts'

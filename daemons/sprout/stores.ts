@@ -1,4 +1,4 @@
-import type { Metric } from '../../lib/http/monitoring.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'

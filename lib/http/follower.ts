@@ -1,5 +1,6 @@
 import type { Log } from '../kit/log.ts'
-import { addMonitoringRoutes, type Metric } from './monitoring.ts'
+import { addMonitoringRoutes } from './monitoring.ts'
+import type { Metric } from '../kit/metric.ts'
 import { HttpServer } from './server.ts'
 
 /** What follows something elsewhere, and can be asked how that goes. */

@@ -1,18 +1,6 @@
 import { json, type HttpAnswer } from './message.ts'
+import type { Metric } from '../kit/metric.ts'
 import type { HttpServer } from './server.ts'
-
-/** One figure in the Prometheus model; a counter only ever grows. */
-export interface Metric {
-  readonly name: string
-  readonly help: string
-  readonly type: 'counter' | 'gauge'
-  readonly samples: readonly Sample[]
-}
-
-export interface Sample {
-  readonly labels?: Readonly<Record<string, string>>
-  readonly value: number
-}
 
 /** What a process tells those who watch it. */
 export interface Monitored {

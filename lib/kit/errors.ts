@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   DATA_DIR_LOCKED: 'environment',
   NOT_READY: 'environment',
   STORE_FAILED: 'environment',
+  STORE_UNFIT: 'environment',
   PREREQUISITE_MISSING: 'environment',
   NODE_UNREACHABLE: 'peer',
   HOST_KEY_UNKNOWN: 'input',

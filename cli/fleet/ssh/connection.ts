@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { Readable, type Duplex } from 'node:stream'
 import type { Client, ClientChannel, SFTPWrapper } from 'ssh2'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { Limiter } from '../limiter.ts'
+import { Limiter } from '../../../lib/kit/limiter.ts'
 import type { Endpoint } from './endpoint.ts'
 import { unreachable } from './handshake.ts'
 

@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { Limiter } from '../limiter.ts'
+import { Limiter } from '../../../lib/kit/limiter.ts'
 
 /** A line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 interface KnownHost {

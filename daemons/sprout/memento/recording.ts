@@ -1,4 +1,4 @@
-import type { Metric } from '../../../lib/http/monitoring.ts'
+import type { Metric } from '../../../lib/kit/metric.ts'
 import { pause, seconds, type Clock } from '../../../lib/kit/clock.ts'
 import type { Log } from '../../../lib/kit/log.ts'
 import { Admission, type AdmissionOptions } from '../../../lib/overload/admission.ts'

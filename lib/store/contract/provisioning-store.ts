@@ -165,6 +165,24 @@ export function provisioningStoreContract(name: string, open: Open<ProvisioningS
       }),
     )
 
+    test(
+      'of several who want one public identity at the same time one gets it',
+      inStore(async store => {
+        const rivals = Array.from({ length: 8 }, (_, i) =>
+          subscriber(1, { impi: `rival${i}@example.com` as Impi }),
+        )
+
+        const outcomes = await Promise.all(rivals.map(each => store.putSubscriber(each)))
+
+        const winner = outcomes.findIndex(({ result }) => result === 'created')
+        expect(outcomes.filter(({ result }) => result === 'conflict')).toHaveLength(7)
+        const known = await store.getPublic('sip:1@example.com' as Impu)
+        const privates = await Promise.all(rivals.map(({ impi }) => store.getPrivate(impi)))
+        expect(privates.map(each => each !== undefined)).toEqual(rivals.map((_, i) => i === winner))
+        expect(privates[winner]?.irss).toEqual([known?.irs])
+      }),
+    )
+
     test('everything is there after a restart', () =>
       withStore(open, new TestClock(), async opened => {
         if (opened.reopen === undefined) return

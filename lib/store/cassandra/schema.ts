@@ -1,0 +1,147 @@
+import type { Client } from 'cassandra-driver'
+import { errors, types } from 'cassandra-driver'
+import { randomUUID } from 'node:crypto'
+import { millis, pause, type Clock } from '../../kit/clock.ts'
+import { CwError } from '../../kit/errors.ts'
+
+/** A keyspace with the statements that bring it from each version to the next; what has been released is not changed. */
+export interface KeyspaceSchema {
+  readonly name: string
+  /** The first one makes version 1. Each may be carried out again after it has been broken off. */
+  readonly migrations: readonly (readonly string[])[]
+}
+
+export interface SchemaOptions {
+  /** The data centre that holds the copies. */
+  readonly site: string
+  readonly schemas: readonly KeyspaceSchema[]
+  readonly clock: Clock
+}
+
+/** What a single failure may take away and leave a quorum, where there are as many nodes. */
+const MOST_COPIES = 3
+/** Longer than all migrations take. Who dies in the middle of them keeps others waiting so long. */
+const LOCK_SECONDS = 120
+const LOCK_RETRY_MS = 500
+const MOST_ATTEMPTS = 600
+const DDL_DEADLINE_MS = 30_000
+
+const { localQuorum, localSerial } = types.consistencies
+const NOT_HEARD: number = types.responseErrorCodes.writeTimeout
+const PLAIN = { prepare: false, readTimeout: DDL_DEADLINE_MS, isIdempotent: true }
+const QUORUM = { consistency: localQuorum, readTimeout: DDL_DEADLINE_MS }
+const DECISION = { ...QUORUM, serialConsistency: localSerial }
+
+/**
+ * Makes the keyspaces that are not there, and brings those of older releases up to date. Of several that want to at
+ * the same time one does: Cassandra may take two tables that are made at once for different ones.
+ *
+ * @throws CwError STORE_UNFIT if a newer release has been here
+ */
+export async function ensureSchema(client: Client, options: SchemaOptions): Promise<void> {
+  if ((await outdated(client, options.schemas)).length === 0) return
+  await makeBookkeeping(client, options.site)
+  const holder = randomUUID()
+  for (let attempt = 0; !(await take(client, holder)); attempt++) {
+    if (attempt === MOST_ATTEMPTS) throw new Error('somebody else has been changing the schema for minutes')
+    await pause(options.clock, millis(LOCK_RETRY_MS * (0.5 + Math.random())))
+    if ((await outdated(client, options.schemas)).length === 0) return
+  }
+  try {
+    for (const schema of await outdated(client, options.schemas)) await migrate(client, schema, options.site)
+  } finally {
+    const free = "DELETE FROM clearwater.locks WHERE name = 'schema' IF holder = ?"
+    // Otherwise it is free after its time.
+    await client.execute(free, [holder], { ...DECISION, prepare: true }).catch(() => undefined)
+  }
+}
+
+/** Takes the lock. Who did not hear that it has it finds its name there the next time. */
+async function take(client: Client, holder: string): Promise<boolean> {
+  const read = "SELECT holder FROM clearwater.locks WHERE name = 'schema'"
+  const [row] = (await client.execute(read, [], { ...QUORUM, prepare: false })).rows
+  if (row !== undefined) return row['holder'] === holder
+  try {
+    const query =
+      "INSERT INTO clearwater.locks (name, holder) VALUES ('schema', ?) " +
+      `IF NOT EXISTS USING TTL ${LOCK_SECONDS}`
+    return (await client.execute(query, [holder], { ...DECISION, prepare: true })).wasApplied()
+  } catch (error) {
+    if (error instanceof errors.ResponseError && error.code === NOT_HEARD) return false
+    throw error
+  }
+}
+
+async function migrate(client: Client, schema: KeyspaceSchema, site: string): Promise<void> {
+  await makeKeyspace(client, schema.name, site)
+  const from = (await versions(client)).get(schema.name) ?? 0
+  for (const [index, statements] of schema.migrations.slice(from).entries()) {
+    for (const statement of statements) await client.execute(statement, [], PLAIN)
+    await client.execute(
+      'INSERT INTO clearwater.schema_versions (keyspace_name, version) VALUES (?, ?)',
+      [schema.name, from + index + 1],
+      { ...QUORUM, prepare: true },
+    )
+  }
+}
+
+/** Those with something left to do. */
+async function outdated(
+  client: Client,
+  schemas: readonly KeyspaceSchema[],
+): Promise<readonly KeyspaceSchema[]> {
+  const there = await versions(client)
+  const newer = schemas.find(({ name, migrations }) => (there.get(name) ?? 0) > migrations.length)
+  if (newer !== undefined) throw tooNew(newer, there.get(newer.name) ?? 0)
+  return schemas.filter(({ name, migrations }) => (there.get(name) ?? 0) < migrations.length)
+}
+
+async function versions(client: Client): Promise<ReadonlyMap<string, number>> {
+  const { rows: tables } = await client.execute(
+    "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'clearwater' AND table_name = 'schema_versions'",
+    [],
+    PLAIN,
+  )
+  if (tables.length === 0) return new Map()
+  const { rows } = await client.execute('SELECT keyspace_name, version FROM clearwater.schema_versions', [], {
+    ...QUORUM,
+    prepare: false,
+  })
+  return new Map(rows.map(row => [String(row['keyspace_name']), Number(row['version'])]))
+}
+
+/** With ids of their own for the tables, so that they are the same whoever makes them. */
+async function makeBookkeeping(client: Client, site: string): Promise<void> {
+  await makeKeyspace(client, 'clearwater', site)
+  await client.execute(
+    'CREATE TABLE IF NOT EXISTS clearwater.schema_versions (keyspace_name text PRIMARY KEY, version int) ' +
+      "WITH ID = 0e5b1f70-1f6c-11f1-8a55-5b1d2f6c0001 AND comment = 'how far migrations have come'",
+    [],
+    PLAIN,
+  )
+  await client.execute(
+    'CREATE TABLE IF NOT EXISTS clearwater.locks (name text PRIMARY KEY, holder text) ' +
+      "WITH ID = 0e5b1f70-1f6c-11f1-8a55-5b1d2f6c0002 AND comment = 'who changes something'",
+    [],
+    PLAIN,
+  )
+}
+
+async function makeKeyspace(client: Client, name: string, site: string): Promise<void> {
+  const nodes = client.hosts.values().filter(host => host.datacenter === site).length
+  const copies = Math.min(MOST_COPIES, Math.max(1, nodes))
+  await client.execute(
+    `CREATE KEYSPACE IF NOT EXISTS ${name} ` +
+      `WITH replication = {'class': 'NetworkTopologyStrategy', '${site.replaceAll("'", "''")}': ${copies}}`,
+    [],
+    PLAIN,
+  )
+}
+
+function tooNew({ name, migrations }: KeyspaceSchema, version: number): CwError {
+  return new CwError('STORE_UNFIT', `the keyspace ${name} in Cassandra is of a newer release`, {
+    why: `its schema has version ${version}, and this release knows up to ${migrations.length}`,
+    changed: 'nothing',
+    remedies: ['run the release that was here before, or a newer one'],
+  })
+}
