@@ -7,7 +7,7 @@ import { printEvent, type Outcome } from '../render/report.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { runningFlags } from './running-flags.ts'
 
-const STORES = ['memcached'] as const
+const STORES = ['memcached', 'cassandra'] as const
 
 export default class Up extends CwCommand {
   static override summary = 'Run the whole core in this process.'
@@ -19,11 +19,13 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
     '<%= config.bin %> up --bind 0.0.0.0 --domain ims.example.com',
     '<%= config.bin %> up --port-offset 1000 --data-dir /tmp/second',
     '<%= config.bin %> up --stores memcached --memcached 127.0.0.1:11211,127.0.0.1:11212',
+    '<%= config.bin %> up --stores memcached,cassandra --cassandra 127.0.0.1',
   ]
   static override flags = {
     ...runningFlags,
     stores: Flags.option({
-      summary: 'Engines to keep data in instead of the data folder: memcached for registrations.',
+      summary:
+        'Engines to keep data in instead of the data folder: memcached for registrations, cassandra for subscribers.',
       options: STORES,
       multiple: true,
       delimiter: ',',
@@ -33,6 +35,11 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
       summary: 'Servers for --stores memcached, separated by commas.',
       helpValue: 'HOST:PORT,…',
       default: '127.0.0.1:11211',
+    }),
+    cassandra: Flags.string({
+      summary: 'Nodes for --stores cassandra, separated by commas.',
+      helpValue: 'HOST[:PORT],…',
+      default: '127.0.0.1:9042',
     }),
   }
 
@@ -50,6 +57,7 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
       portOffset: flags['port-offset'],
       logLevel: flags['log-level'],
       ...(flags.stores.includes('memcached') ? { memcachedServers: flags.memcached } : {}),
+      ...(flags.stores.includes('cassandra') ? { cassandraNodes: flags.cassandra } : {}),
     })
     this.#announce({
       version: this.config.version,

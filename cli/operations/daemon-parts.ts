@@ -8,7 +8,7 @@ import { startChronos } from '../../daemons/chronos/chronos.ts'
 import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
 import { startEllis } from '../../daemons/ellis/ellis.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
-import { startHomestead } from '../../daemons/homestead/homestead.ts'
+import { startHomestead, type HomesteadOptions } from '../../daemons/homestead/homestead.ts'
 import { healthByHttp } from '../../daemons/queue-manager/node-health.ts'
 import { startMemento } from '../../daemons/memento/memento.ts'
 import type { HttpChallenge } from '../../daemons/memento/authentication.ts'
@@ -38,6 +38,8 @@ import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { NodeProtection } from '../../lib/sip/node.ts'
 import type { Quiescing } from '../../lib/sip/quiescing.ts'
+import type { CassandraStores } from '../../lib/store/cassandra/stores.ts'
+import type { CallListStore } from '../../lib/store/call-list-store.ts'
 import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
@@ -186,7 +188,7 @@ async function sprout(base: Base): Promise<Part> {
     blacklistedScscfUris: place.blacklistedScscfUris,
     ...place.shared,
   }
-  const recorder = place.servers.some(({ name }) => name === 'memento') ? openRecorder(base) : undefined
+  const recorder = place.servers.some(({ name }) => name === 'memento') ? await openRecorder(base) : undefined
   const running = await startSprout(options, {
     clock,
     log,
@@ -241,11 +243,10 @@ function openChronosTimers(
 }
 
 /** What writes down the calls that Memento sees. */
-function openRecorder({ place, clock, log, opened, figures }: Base): Recorder {
-  const { callLists: settings, limits } = place
-  const dir = callListsDir(place)
-  const store = openCallLists({ dir, clock, access: 'write', diskLimit: settings.diskLimit })
-  opened.defer(() => store.close())
+async function openRecorder(base: Base): Promise<Recorder> {
+  const { clock, log, opened, figures } = base
+  const { callLists: settings, limits } = base.place
+  const store = (await openCassandra(base, 'memento'))?.callLists ?? ownCallLists(base, 'write')
   const recording = openRecording({ clock, log, store, settings, overload: limits.overload })
   opened.defer(() => recording.close())
   figures.push(recording.metrics)
@@ -301,17 +302,38 @@ function sproutPools({ upstream, sproutHostname, limits }: Place): NonNullable<N
   }
 }
 
+/** What an owner keeps in the deployment's Cassandra; undefined where there is none. Loaded only where there is one. */
+async function openCassandra(
+  { place, clock, log, opened, figures, details }: Base,
+  owner: 'homestead' | 'homer' | 'memento',
+): Promise<CassandraStores | undefined> {
+  if (place.cassandra === undefined) return undefined
+  const { openCassandraStores } = await import('../../lib/store/cassandra/stores.ts')
+  const stores = await openCassandraStores([owner], { view: place.cassandra, clock, log })
+  const { database } = stores
+  opened.defer(() => database.close())
+  figures.push(() => database.metrics())
+  details.push(() => ({ cassandra: database.connected ? 'reachable' : 'not reachable' }))
+  return stores
+}
+
+async function ownSubscribers(base: Base): Promise<HomesteadOptions['stores']> {
+  const environment = await base.openStores()
+  return {
+    cache: new EmbeddedSubscriberCacheStore(environment),
+    provisioning: new EmbeddedProvisioningStore(environment),
+    aka: new EmbeddedAkaStore(environment),
+  }
+}
+
 async function homestead(base: Base): Promise<Part> {
   const { place, clock, log, opened } = base
-  const environment = await base.openStores()
+  const cassandra = await openCassandra(base, 'homestead')
   const running = await startHomestead({
     clock,
     log,
-    stores: {
-      cache: new EmbeddedSubscriberCacheStore(environment),
-      provisioning: new EmbeddedProvisioningStore(environment),
-      aka: new EmbeddedAkaStore(environment),
-    },
+    stores: cassandra ?? (await ownSubscribers(base)),
+    isAlive: () => cassandra?.database.connected !== false,
     bind: place.bind,
     port: place.ports.homestead,
     provisioningPort: place.ports.provisioning,
@@ -333,17 +355,19 @@ async function homestead(base: Base): Promise<Part> {
 }
 
 async function homer(base: Base): Promise<Part> {
-  const documents = new EmbeddedDocumentStore(await base.openStores())
+  const cassandra = await openCassandra(base, 'homer')
+  const documents = cassandra?.documents ?? new EmbeddedDocumentStore(await base.openStores())
+  const isAlive = (): boolean => cassandra?.database.connected !== false
   const { bind, ports } = base.place
   const { log, addMonitoring: addRoutes } = base
-  return httpPart('homer', base, await startHomer({ log, documents, bind, port: ports.homer, addRoutes }))
+  const running = await startHomer({ log, documents, isAlive, bind, port: ports.homer, addRoutes })
+  return httpPart('homer', base, running)
 }
 
 async function memento(base: Base): Promise<Part> {
-  const { place, clock, log, opened, addMonitoring: addRoutes } = base
+  const { place, clock, log, addMonitoring: addRoutes } = base
   const admission = new Admission(place.limits.overload)
-  const callLists = openCallLists({ dir: callListsDir(place), clock, access: 'read' })
-  opened.defer(() => callLists.close())
+  const callLists = (await openCassandra(base, 'memento'))?.callLists ?? ownCallLists(base, 'read')
   const { apiKey } = place.callLists
   const running = await startMemento({
     clock,
@@ -362,9 +386,12 @@ async function memento(base: Base): Promise<Part> {
   return httpPart('memento', base, running)
 }
 
-/** Sprout writes there, memento reads. */
-function callListsDir({ dataDir }: Place): string {
-  return join(dataDir, 'call-lists')
+/** Call lists on this node: sprout writes them, memento reads them. */
+function ownCallLists({ place, clock, opened }: Base, access: 'read' | 'write'): CallListStore {
+  const { diskLimit } = place.callLists
+  const store = openCallLists({ dir: join(place.dataDir, 'call-lists'), clock, access, diskLimit })
+  opened.defer(() => store.close())
+  return store
 }
 
 async function ellis(base: Base): Promise<Part> {

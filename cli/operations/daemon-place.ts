@@ -15,6 +15,7 @@ import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import { seconds, type Duration } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import type { CassandraView } from '../../lib/store/cassandra/database.ts'
 import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import type { Resolver, Target } from '../../lib/sip/resolver.ts'
 import { ownAddress, requireAddress } from './addresses.ts'
@@ -68,6 +69,8 @@ export interface Place {
   readonly cluster?: ClusterView
   /** The nodes of the timer service; absent: each daemon keeps its own timers. */
   readonly chronos?: ChronosView
+  /** Where subscribers, service documents and call lists are; absent: on this node. */
+  readonly cassandra?: CassandraView
   /** Absent: it is told by flags and stands for itself. */
   readonly node?: NodeIdentity
   /** What transactions under way get when the daemon is told to stop. */
@@ -239,6 +242,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     ...(cluster === undefined ? {} : { cluster }),
     // Each node is to itself what the file of all says of none.
     ...(chronos === undefined ? {} : { chronos: { ...chronos, local: address } }),
+    ...cassandraOf(values),
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }
@@ -265,6 +269,16 @@ function enumSourceOf(values: ReadonlyMap<string, string>, settings: Settings): 
   return { from: settings.defaultTelUriTranslation ? 'home-domain' : 'nowhere' }
 }
 
+const CASSANDRA_PORT = 9042
+
+function cassandraOf(values: ReadonlyMap<string, string>): Pick<Place, 'cassandra'> {
+  const hosts = listOf(values.get('cassandra_hostname'))
+  if (hosts.length === 0) return {}
+  const contactPoints = hosts.map(host => `${uriHost(host)}:${CASSANDRA_PORT}`)
+  return { cassandra: { contactPoints, site: values.get('local_site_name') ?? DEFAULT_SITE } }
+}
+
+const DEFAULT_SITE = 'site1'
 const ETCD_PORT = 4000
 
 function nodeIdentity(values: ReadonlyMap<string, string>, folder: string, address: string): NodeIdentity {
@@ -272,7 +286,7 @@ function nodeIdentity(values: ReadonlyMap<string, string>, folder: string, addre
   return {
     folder,
     name: hostname(),
-    site: values.get('local_site_name') ?? 'site1',
+    site: values.get('local_site_name') ?? DEFAULT_SITE,
     managementAddress,
     queueId: `${managementAddress}-${values.get('etcd_cluster_key') ?? 'node'}`,
     etcd: listOf(values.get('etcd_cluster')).map(member => `https://${uriHost(member)}:${ETCD_PORT}`),

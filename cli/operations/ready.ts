@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { uriHost } from '../../lib/kit/address.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 
-/** A door that has to answer: OPTIONS over UDP, or GET /ping. */
+/** A door that has to answer: OPTIONS over UDP, or GET /ping, also by 503: what it needs may come later. */
 export interface Door {
   readonly name: string
   readonly kind: 'sip' | 'http'
@@ -78,7 +78,7 @@ async function pingHttp({ host, port }: Door, withinMs: number): Promise<string 
       signal: AbortSignal.timeout(withinMs),
     })
     await response.body?.cancel()
-    return response.ok ? undefined : `answers ${response.status}`
+    return response.ok || response.status === 503 ? undefined : `answers ${response.status}`
   } catch {
     return SILENT
   }

@@ -1,9 +1,10 @@
 import { isIPv6 } from 'node:net'
 import { startAllInOne, type AllInOneOptions } from '../../daemons/all-in-one/all-in-one.ts'
 import type { CorePorts } from '../../lib/config/ports.ts'
-import { LOOPBACK, LOOPBACK_6 } from '../../lib/kit/address.ts'
+import { LOOPBACK, LOOPBACK_6, uriHost } from '../../lib/kit/address.ts'
 import { TimerWheel } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import type { CassandraView } from '../../lib/store/cassandra/database.ts'
 import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
 import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { ownAddress, reachableHere, requireAddress } from './addresses.ts'
@@ -11,11 +12,13 @@ import { readyCheck } from './ready.ts'
 
 const READY_WITHIN_MS = 15_000
 
-export interface UpOptions extends Omit<AllInOneOptions, 'advertise' | 'memcached'> {
+export interface UpOptions extends Omit<AllInOneOptions, 'advertise' | 'memcached' | 'cassandra'> {
   /** Absent: `bind`, or this machine's own address if that is a wildcard. */
   readonly advertise: string | undefined
   /** `host:port`, several separated by commas; absent: registrations are kept in the data folder. */
   readonly memcachedServers?: string
+  /** `host` or `host:port`, several separated by commas; absent: subscribers are kept in the data folder. */
+  readonly cassandraNodes?: string
 }
 
 /** A core that answers. */
@@ -34,10 +37,13 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
   const advertise = options.advertise ?? ownAddress(options.bind)
   requireAddress('--advertise', advertise)
 
-  const { memcachedServers, ...rest } = options
-  const memcached = memcachedServers === undefined ? undefined : await memcachedView(memcachedServers)
-
-  const core = await startAllInOne({ ...rest, advertise, ...(memcached === undefined ? {} : { memcached }) })
+  const { memcachedServers, cassandraNodes, ...rest } = options
+  const core = await startAllInOne({
+    ...rest,
+    advertise,
+    ...(memcachedServers === undefined ? {} : { memcached: await memcachedView(memcachedServers) }),
+    ...(cassandraNodes === undefined ? {} : { cassandra: await cassandraView(cassandraNodes) }),
+  })
   const edge = reachableHere(options.bind)
   const inner = isIPv6(edge) ? LOOPBACK_6 : LOOPBACK
   const { ports } = core
@@ -60,16 +66,33 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
   return { ports, address: advertise, readyAfterMs: performance.now(), close: () => core.close() }
 }
 
+const CASSANDRA_PORT = 9042
+
+/** @throws CwError OPTION_INVALID, and SERVICE_UNREACHABLE if none of the nodes answers */
+async function cassandraView(text: string): Promise<CassandraView> {
+  const { siteOf } = await import('../../lib/store/cassandra/site.ts')
+  const contactPoints = serverList('cassandra', text, CASSANDRA_PORT)
+  return { contactPoints, site: await siteOf(contactPoints) }
+}
+
+/** @throws CwError OPTION_INVALID */
+function serverList(flag: string, text: string, usualPort: number): string[] {
+  return text.split(',').map(each => {
+    const name = each.trim()
+    const server = parseServerAddress(name) ?? parseServerAddress(`${uriHost(name)}:${usualPort}`)
+    if (server !== undefined) return `${uriHost(server.host)}:${server.port}`
+    throw new CwError('OPTION_INVALID', `--${flag}: "${name}" is no address`, {
+      changed: 'nothing',
+      remedies: [`cw up --stores ${flag} --${flag} 127.0.0.1:${usualPort}`],
+    })
+  })
+}
+
+const MEMCACHED_PORT = 11_211
+
 /** @throws CwError OPTION_INVALID, and SERVICE_UNREACHABLE if none of the servers answers */
 async function memcachedView(text: string): Promise<ClusterView> {
-  const servers = text.split(',').map(server => server.trim())
-  const wrong = servers.find(server => parseServerAddress(server) === undefined)
-  if (wrong !== undefined) {
-    throw new CwError('OPTION_INVALID', `--memcached: "${wrong}" is no address with a port`, {
-      changed: 'nothing',
-      remedies: ['cw up --stores memcached --memcached 127.0.0.1:11211'],
-    })
-  }
+  const servers = serverList('memcached', text, MEMCACHED_PORT)
   const clock = new TimerWheel(() => undefined)
   const cluster = new MemcachedCluster({ view: { servers }, clock })
   try {

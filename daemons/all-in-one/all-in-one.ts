@@ -17,8 +17,12 @@ import { Graylist } from '../../lib/kit/graylist.ts'
 import { openLog, type Log, type LogLevel } from '../../lib/kit/log.ts'
 import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
+import type { CallListStore } from '../../lib/store/call-list-store.ts'
+import type { CassandraView } from '../../lib/store/cassandra/database.ts'
+import type { CassandraStores } from '../../lib/store/cassandra/stores.ts'
+import type { DocumentStore } from '../../lib/store/document-store.ts'
 import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
-import { openCallLists, type EmbeddedCallLists } from '../../lib/store/embedded/call-lists.ts'
+import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
@@ -55,6 +59,8 @@ export interface AllInOneOptions {
   readonly logLevel: LogLevel
   /** Servers for registrations and challenges; absent: they are kept in `dataDir`. */
   readonly memcached?: ClusterView
+  /** Keeps subscribers, service documents and call lists; absent: they are kept in `dataDir`. */
+  readonly cassandra?: CassandraView
 }
 
 /** A whole core in this process. */
@@ -79,7 +85,9 @@ interface Base {
   readonly clock: Clock
   readonly log: Log
   readonly environment: EmbeddedEnvironment
-  readonly callLists: EmbeddedCallLists
+  /** What Cassandra keeps, where it is used. */
+  readonly cassandra: CassandraStores | undefined
+  readonly callLists: CallListStore
   /** Figures beside those of SIP. */
   readonly figures: (() => readonly Metric[])[]
   /** Closes in reverse order what has been opened. */
@@ -124,10 +132,8 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
   let drainedBy: number | undefined
   const environment = await openEmbedded({ dir: options.dataDir })
   opened.defer(() => environment.close())
-  const { diskLimit } = DEFAULT_CALL_LISTS
-  const dir = join(options.dataDir, 'call-lists')
-  const callLists = openCallLists({ dir, clock, access: 'write', diskLimit })
-  opened.defer(() => callLists.close())
+  const cassandra = options.cassandra && (await openCassandra(options.cassandra, { clock, log }))
+  if (cassandra !== undefined) opened.defer(() => cassandra.database.close())
   return {
     options,
     ports: portsAt(options.portOffset),
@@ -136,20 +142,43 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
     clock,
     log,
     environment,
-    callLists,
-    figures: [],
+    cassandra,
+    callLists: cassandra?.callLists ?? ownCallLists(options.dataDir, clock, opened),
+    figures: cassandra === undefined ? [] : [() => cassandra.database.metrics()],
     opened,
     drainedBy: () => (drainedBy ??= clock.now() + DRAIN),
   }
 }
 
+/** Loaded only where it is used. */
+async function openCassandra(
+  view: CassandraView,
+  around: { readonly clock: Clock; readonly log: Log },
+): Promise<CassandraStores> {
+  const { openCassandraStores } = await import('../../lib/store/cassandra/stores.ts')
+  return openCassandraStores(['homestead', 'homer', 'memento'], { view, ...around })
+}
+
+function ownCallLists(dataDir: string, clock: Clock, opened: AsyncDisposableStack): CallListStore {
+  const { diskLimit } = DEFAULT_CALL_LISTS
+  const callLists = openCallLists({ dir: join(dataDir, 'call-lists'), clock, access: 'write', diskLimit })
+  opened.defer(() => callLists.close())
+  return callLists
+}
+
+function documentsOf({ cassandra, environment }: Base): DocumentStore {
+  return cassandra?.documents ?? new EmbeddedDocumentStore(environment)
+}
+
 /** Homestead, homer and memento, on IPv4's loopback whatever the phones speak: that is where `cw user` looks. */
 async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Promise<RunningHomestead> {
-  const { options, ports, clock, environment, opened } = base
+  const { options, ports, clock, cassandra, environment, opened } = base
+  const isAlive = (): boolean => cassandra?.database.connected !== false
   const homestead = await startHomestead({
     clock,
     log: base.log.with({ daemon: 'homestead' }),
-    stores: {
+    isAlive,
+    stores: cassandra ?? {
       cache: new EmbeddedSubscriberCacheStore(environment),
       provisioning: new EmbeddedProvisioningStore(environment),
       aka: new EmbeddedAkaStore(environment),
@@ -164,7 +193,8 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
   opened.defer(() => homestead.close())
   const homer = await startHomer({
     log: base.log.with({ daemon: 'homer' }),
-    documents: new EmbeddedDocumentStore(environment),
+    documents: documentsOf(base),
+    isAlive,
     bind: LOOPBACK,
     port: ports.homer,
     addRoutes,
@@ -244,7 +274,7 @@ async function openSip(
       timers,
       recorder,
       gruuSecret: stores.gruuSecret,
-      documents: new EmbeddedDocumentStore(environment),
+      documents: documentsOf(base),
     },
   )
   opened.defer(() => sprout.close(base.drainedBy()))

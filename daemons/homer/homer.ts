@@ -14,6 +14,8 @@ export interface HomerOptions {
   readonly bind: string
   /** 7888; 0 takes a free one. */
   readonly port: number
+  /** Whether the store can be reached: what `GET /ping` says. */
+  readonly isAlive?: () => boolean
   /** Adds routes beside homer's own, such as `/health` and `/metrics`. */
   readonly addRoutes?: (server: HttpServer) => void
 }
@@ -38,6 +40,7 @@ export async function startHomer(options: HomerOptions): Promise<RunningHomer> {
     ignoreTrailingSlash: true,
     gzip: true,
     shape: crestShape,
+    ...(options.isAlive === undefined ? {} : { isAlive: options.isAlive }),
   })
   server.route(SIMSERVS, {
     GET: async request => {

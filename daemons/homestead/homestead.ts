@@ -38,6 +38,8 @@ export interface HomesteadOptions {
   readonly listPause?: Duration
   /** Refuses requests on the port for sprout when there are more than can be answered in time. */
   readonly admission?: Admission
+  /** Whether the stores can be reached: what `GET /ping` says. */
+  readonly isAlive?: () => boolean
   /** Adds routes beside homestead's own, such as `/health` and `/metrics`. */
   readonly addRoutes?: (server: HttpServer) => void
 }
@@ -74,8 +76,10 @@ export async function startHomestead(options: HomesteadOptions): Promise<Running
     charging: options.charging ?? { ccf: [], ecf: [] },
   })
 
+  const alive = options.isAlive === undefined ? {} : { isAlive: options.isAlive }
   const server = new HttpServer({
     log: log.with({ server: 'homestead' }),
+    ...alive,
     ...(options.admission === undefined ? {} : { admission: options.admission }),
   })
   addHomesteadRoutes(server, homestead)
@@ -83,6 +87,7 @@ export async function startHomestead(options: HomesteadOptions): Promise<Running
 
   const provisioningServer = new HttpServer({
     log: log.with({ server: 'homestead-prov' }),
+    ...alive,
     ignoreTrailingSlash: true,
     gzip: true,
     shape: crestShape,

@@ -20,6 +20,8 @@ const ADDRESSES = {
   server: '127.0.0.7',
   /** Beside the first one, where they share registrations. */
   'second-sprout': '127.0.0.8',
+  /** Beside the first one, where they share subscribers. */
+  'second-homestead': '127.0.0.9',
   /** The chronos beside each of these. */
   timers: '127.0.0.2',
   'second-timers': '127.0.0.8',
@@ -29,11 +31,13 @@ type NodeName = keyof typeof ADDRESSES
 type Port = keyof typeof CORE_PORTS | keyof typeof DAEMON_PORTS
 
 const SPROUT_HOSTNAME = `sprout.${DOMAIN}`
+const HS_HOSTNAME = `hs.${DOMAIN}`
 const SERVER_HOSTNAME = `as.${DOMAIN}`
 
 /** What runs on a node. */
 function daemonOf(name: NodeName): string {
   if (name === 'timers' || name === 'second-timers') return 'chronos'
+  if (name === 'second-homestead') return 'homestead'
   return name === 'server' || name === 'second-sprout' ? 'sprout' : name
 }
 
@@ -42,6 +46,8 @@ export interface NodesOptions {
   readonly shared?: Readonly<Record<string, string>>
   /** The memcached servers that two sprouts share; absent: there is one, which keeps everything itself. */
   readonly memcached?: readonly string[]
+  /** The Cassandra node that two homesteads and homer share; absent: there is one, which keeps everything itself. */
+  readonly cassandra?: string
 }
 
 /** A core of four processes, or more, each started from the configuration files of its node. */
@@ -49,24 +55,28 @@ export class Nodes implements AsyncDisposable {
   readonly #dir: TempDir
   readonly #offset: number
   readonly #memcached: readonly string[] | undefined
+  readonly #cassandra: string | undefined
   readonly #children = new Map<NodeName, Child>()
   /** Length of the log when the daemon was booted last. */
   readonly #logBegins = new Map<NodeName, number>()
 
-  private constructor(dir: TempDir, offset: number, memcached: readonly string[] | undefined) {
+  private constructor(dir: TempDir, offset: number, { memcached, cassandra }: NodesOptions) {
     this.#dir = dir
     this.#offset = offset
     this.#memcached = memcached
+    this.#cassandra = cassandra
   }
 
-  static async start({ shared = {}, memcached }: NodesOptions = {}): Promise<Nodes> {
-    const nodes = new Nodes(new TempDir('nodes'), await freePortOffset(), memcached)
+  static async start(options: NodesOptions = {}): Promise<Nodes> {
+    const { shared = {}, memcached, cassandra } = options
+    const nodes = new Nodes(new TempDir('nodes'), await freePortOffset(), options)
+    const homesteads = (['homestead', 'second-homestead'] as const).slice(0, cassandra === undefined ? 1 : 2)
     const sharing = (['timers', 'second-timers', 'second-sprout'] as const).filter(
       () => memcached !== undefined,
     )
     try {
       if (memcached !== undefined) nodes.#writeChronosCluster()
-      for (const name of ['homer', 'homestead', ...sharing, 'sprout', 'bono'] as const) {
+      for (const name of ['homer', ...homesteads, ...sharing, 'sprout', 'bono'] as const) {
         nodes.writeFiles(name, shared)
         await nodes.boot(name)
       }
@@ -102,7 +112,8 @@ export class Nodes implements AsyncDisposable {
     this.#write(name, 'shared_config', {
       home_domain: DOMAIN,
       sprout_hostname: name === 'server' ? SERVER_HOSTNAME : SPROUT_HOSTNAME,
-      hs_hostname: `${ADDRESSES.homestead}:${this.port('homestead')}`,
+      hs_hostname: `${this.#cassandra === undefined ? ADDRESSES.homestead : HS_HOSTNAME}:${this.port('homestead')}`,
+      ...(this.#cassandra === undefined ? {} : { cassandra_hostname: this.#cassandra }),
       xdms_hostname: `${ADDRESSES.homer}:${this.port('homer')}`,
       upstream_port: `${this.port('icscf')}`,
       ...shared,
@@ -119,13 +130,17 @@ export class Nodes implements AsyncDisposable {
       name: `${each}${SPROUT_HOSTNAME}`,
       records: [{ rrtype: 'A', targets: sprouts }],
     }))
+    const homesteads = {
+      name: HS_HOSTNAME,
+      records: [{ rrtype: 'A', targets: [ADDRESSES.homestead, ADDRESSES['second-homestead']] }],
+    }
     const server = {
       name: `mangelwurzel.${SERVER_HOSTNAME}`,
       records: [{ rrtype: 'A', targets: [ADDRESSES.server] }],
     }
     if (this.#memcached !== undefined)
       writeFileSync(this.file(name, 'cluster_settings'), `servers=${this.#memcached.join(',')}\n`)
-    writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: [...names, server] }))
+    writeFileSync(this.file(name, 'dns.json'), JSON.stringify({ hostnames: [...names, homesteads, server] }))
   }
 
   /** How often a daemon has read its files again since it was booted. */

@@ -5,10 +5,10 @@ export const EXPERIMENTAL_OPTIONS = [
   ...declare({ scope: 'shared', section: '8.21.3 Experimental options', impact: 'restart' }, [
     {
       name: 'cassandra_hostname',
-      type: 'host',
-      derived: 'this node',
-      doc: 'Name of an external Cassandra cluster.',
-      usedBy: ['homestead', 'homer', 'memento'],
+      type: 'host-list',
+      derived: 'stores on this node',
+      doc: 'Nodes of the Cassandra cluster that keeps subscribers, service documents and call lists.',
+      usedBy: ['homestead', 'homer', 'memento', 'sprout'],
     },
     {
       name: 'ralf_secure_listen_port',

@@ -4,6 +4,7 @@ import { pause, seconds, type Clock, type Duration } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
 import { Limiter } from '../../kit/limiter.ts'
 import type { Log } from '../../kit/log.ts'
+import { reasonOf } from './reason.ts'
 import { ensureSchema, type KeyspaceSchema } from './schema.ts'
 
 /** Where a Cassandra cluster is, seen from one site. */
@@ -116,7 +117,7 @@ export class CassandraDatabase {
     }
     options.log.error('Cassandra cannot be reached; until it can, requests that need it fail', {
       contactPoints: options.view.contactPoints,
-      error: database.#trouble,
+      why: reasonOf(database.#trouble),
     })
     void database.#connectLater()
     return database
@@ -352,7 +353,7 @@ export class CassandraDatabase {
     } catch (error) {
       this.counts.failures++
       throw new CwError('STORE_FAILED', 'Cassandra cannot be read or changed', {
-        why: error instanceof Error ? error.message : String(error),
+        why: reasonOf(error),
         remedies: ['see which nodes run: cw status'],
         cause: error,
       })
