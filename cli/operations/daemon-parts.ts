@@ -317,6 +317,16 @@ async function openCassandra(
   return stores
 }
 
+/** What this node kept itself until now goes to Cassandra. */
+async function moveIn(
+  what: 'moveSubscribersIn' | 'moveDocumentsIn',
+  base: Base,
+  stores: CassandraStores,
+): Promise<void> {
+  const moves = await import('../../lib/store/cassandra/move-in.ts')
+  await moves[what](await base.openStores(), stores, base.log)
+}
+
 async function ownSubscribers(base: Base): Promise<HomesteadOptions['stores']> {
   const environment = await base.openStores()
   return {
@@ -329,6 +339,7 @@ async function ownSubscribers(base: Base): Promise<HomesteadOptions['stores']> {
 async function homestead(base: Base): Promise<Part> {
   const { place, clock, log, opened } = base
   const cassandra = await openCassandra(base, 'homestead')
+  if (cassandra !== undefined) await moveIn('moveSubscribersIn', base, cassandra)
   const running = await startHomestead({
     clock,
     log,
@@ -356,6 +367,7 @@ async function homestead(base: Base): Promise<Part> {
 
 async function homer(base: Base): Promise<Part> {
   const cassandra = await openCassandra(base, 'homer')
+  if (cassandra !== undefined) await moveIn('moveDocumentsIn', base, cassandra)
   const documents = cassandra?.documents ?? new EmbeddedDocumentStore(await base.openStores())
   const isAlive = (): boolean => cassandra?.database.connected !== false
   const { bind, ports } = base.place

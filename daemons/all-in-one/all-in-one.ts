@@ -132,7 +132,7 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
   let drainedBy: number | undefined
   const environment = await openEmbedded({ dir: options.dataDir })
   opened.defer(() => environment.close())
-  const cassandra = options.cassandra && (await openCassandra(options.cassandra, { clock, log }))
+  const cassandra = options.cassandra && (await openCassandra(options.cassandra, environment, { clock, log }))
   if (cassandra !== undefined) opened.defer(() => cassandra.database.close())
   return {
     options,
@@ -150,13 +150,23 @@ async function openBase(options: AllInOneOptions, opened: AsyncDisposableStack):
   }
 }
 
-/** Loaded only where it is used. */
+/** Loaded only where it is used. What the folder has of subscribers goes there. */
 async function openCassandra(
   view: CassandraView,
+  environment: EmbeddedEnvironment,
   around: { readonly clock: Clock; readonly log: Log },
 ): Promise<CassandraStores> {
   const { openCassandraStores } = await import('../../lib/store/cassandra/stores.ts')
-  return openCassandraStores(['homestead', 'homer', 'memento'], { view, ...around })
+  const { moveDocumentsIn, moveSubscribersIn } = await import('../../lib/store/cassandra/move-in.ts')
+  const stores = await openCassandraStores(['homestead', 'homer', 'memento'], { view, ...around })
+  try {
+    await moveSubscribersIn(environment, stores, around.log)
+    await moveDocumentsIn(environment, stores, around.log)
+    return stores
+  } catch (error) {
+    await stores.database.close()
+    throw error
+  }
 }
 
 function ownCallLists(dataDir: string, clock: Clock, opened: AsyncDisposableStack): CallListStore {

@@ -110,19 +110,42 @@ describe('two homesteads on one Cassandra', () => {
 })
 
 describe('cw up --stores cassandra', () => {
-  test('keeps subscribers there: another folder, the same core', async () => {
-    const nodesOf = cassandra.addresses.join(',')
-    const extraArgs = ['--stores', 'cassandra', '--cassandra', nodesOf]
+  test('moves subscribers, who is registered and services there: another folder, the same core', async () => {
+    const extraArgs = ['--stores', 'cassandra', '--cassandra', cassandra.addresses.join(',')]
+    using folder = new TempDir('stores')
     {
-      await using core = await Core.start({ extraArgs })
+      await using core = await Core.start({ dataDir: folder.path })
       const provisioning = `127.0.0.1:${core.port('provisioning')}`
       const created = await cw('user', 'create', '6505550040..6505550041', 'ims.test', PASSWORD, '--hsprov', provisioning) // prettier-ignore
       expect(created.code, created.stderr).toBe(0)
+      const at = ['--homer', `127.0.0.1:${core.port('homer')}`]
+      const set = await cw(
+        'user',
+        'services',
+        'set',
+        '6505550041',
+        'ims.test',
+        '--bar-incoming',
+        'all',
+        ...at,
+      )
+      expect(set.code, set.stderr).toBe(0)
+    }
+    {
+      await using core = await Core.start({ dataDir: folder.path, extraArgs })
+      await using alice = await registeredPhone(core, '6505550040')
+      await using bob = await registeredPhone(core, '6505550041')
+      await callAndHangUp(alice, bob)
     }
     await using core = await Core.start({ extraArgs })
     await using alice = await registeredPhone(core, '6505550040')
-    await using bob = await registeredPhone(core, '6505550041')
-    await callAndHangUp(alice, bob)
+    const at = ['--hsprov', `127.0.0.1:${core.port('provisioning')}`]
+    const shown = await cw('user', 'show', '6505550041', 'ims.test', ...at)
+    expect(shown.stdout, shown.stderr).toContain('sip:6505550041@ims.test')
+    const services = ['--homer', `127.0.0.1:${core.port('homer')}`]
+    const kept = await cw('user', 'services', 'show', '6505550041', 'ims.test', '--xml', ...services)
+    expect(kept.stdout, kept.stderr).toContain('incoming-communication-barring active="true"')
+    expect(statusOf(await alice.register())).toBe(200)
   })
 
   test.each([

@@ -304,6 +304,42 @@ export class CassandraProvisioningStore implements ProvisioningStore {
     )
   }
 
+  /** Writes a private identity as another store had it; credentials that are here already stay. */
+  async restorePrivate(impi: Impi, { irss, ...credentials }: PrivateUser): Promise<void> {
+    const known = await this.getPrivate(impi)
+    await this.#database.write(
+      ...(known === undefined ? [credentialsStatement(impi, credentials)] : []),
+      ...irss.map(irs => this.#link(SETS_OF_PRIVATE, impi, irs)),
+    )
+  }
+
+  /** Writes an implicit registration set as another store had it. */
+  async restoreIrs(irs: IrsId, { impis, profiles }: RegistrationSet): Promise<void> {
+    await this.#database.write(
+      setStatement(irs),
+      ...impis.map(impi => this.#link(PRIVATES_OF_SET, irs, impi)),
+      ...profiles.map(profile => this.#link(PROFILES_OF_SET, irs, profile)),
+    )
+  }
+
+  /** Writes a service profile as another store had it. */
+  async restoreProfile(profile: ProfileId, { irs, impus, filterCriteria }: StoredProfile): Promise<void> {
+    await this.#database.write(
+      profileStatement(profile, irs, filterCriteria),
+      ...impus.map(impu => this.#link(PUBLICS_OF_PROFILE, profile, impu)),
+    )
+  }
+
+  /** Writes a public identity as another store had it, unless it is somebody's here. @returns whether it is now as given */
+  async restorePublic(impu: Impu, user: PublicUser): Promise<boolean> {
+    return contested(async () => {
+      const won = await this.#claim(impu, user, undefined)
+      if (won === true) return { value: true }
+      const known = await this.getPublic(impu)
+      return known === undefined ? undefined : { value: known.profile === user.profile }
+    })
+  }
+
   async #renew(
     { impi, filterCriteria }: Subscriber,
     credentials: Credentials,
