@@ -19,13 +19,14 @@ import {
 } from './measures.ts'
 import { keepLoadOnItsCore } from './cores.ts'
 import { benchOperations } from './operations.ts'
+import { benchSubscriberStores } from './subscriber-stores.ts'
 import { callWithServicesCpu, registerAtServerCpu } from './services.ts'
 import { benchStores } from './stores.ts'
 import { formatTable, saveResults, type Row } from './report.ts'
 import { spreadOf } from './statistics.ts'
 import type { SubjectName } from './subjects.ts'
 
-const USAGE = `usage: npm run bench -- [operations|register|call|services|memory|rate|overload|startup|stores …] [--quick] [--repeats N] [--only SUBJECT]
+const USAGE = `usage: npm run bench -- [operations|register|call|services|memory|rate|overload|startup|stores|subscribers …] [--quick] [--repeats N] [--only SUBJECT]
                         [--markdown]
 
   --quick       fewer users, shorter runs, two repeats: for a look while working
@@ -44,6 +45,7 @@ const ITEMS = {
   overload: benchOverload,
   startup: benchStartup,
   stores: (scale: Scale) => benchStores(2 * scale.registrations, scale.bindings),
+  subscribers: (scale: Scale) => benchSubscriberStores([1000, scale.bindings, 10 * scale.bindings]),
 } as const
 type Item = keyof typeof ITEMS
 

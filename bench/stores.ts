@@ -14,18 +14,11 @@ import type { RegistrationStore } from '../lib/store/registration-store.ts'
 import { MemcachedServers } from '../test/support/memcached.ts'
 import { TempDir } from '../test/support/temp-dir.ts'
 import type { Row } from './report.ts'
-import { spreadOf } from './statistics.ts'
+import { speedRows, timed } from './timed.ts'
 
 /** Operations that are under way at one time. */
 const AT_ONCE = 64
 const LIFETIME_MS = 3_600_000
-
-interface Speed {
-  /** A second. */
-  readonly rate: number
-  /** Median, in milliseconds. */
-  readonly latency: number
-}
 
 /** @param registrations how many are stored, read and changed @param resynced how many a server is filled with */
 export async function benchStores(registrations: number, resynced: number): Promise<Row[]> {
@@ -59,23 +52,18 @@ async function memcached(clock: Clock, count: number): Promise<Row[]> {
 async function speeds(name: string, store: RegistrationStore, count: number): Promise<Row[]> {
   const impu = (index: number): string => `sip:user${index}@example.com`
   const record = recordUntil(Date.now() + LIFETIME_MS)
-  const added = await timed(count, async index => mustBe(await store.put(impu(index), record, undefined)))
-  const read = await timed(count, async index => mustBe(await store.get(impu(index))))
-  const changed = await timed(count, async index => {
+  const added = await timed(count, AT_ONCE, async index =>
+    mustBe(await store.put(impu(index), record, undefined)),
+  )
+  const read = await timed(count, AT_ONCE, async index => mustBe(await store.get(impu(index))))
+  const changed = await timed(count, AT_ONCE, async index => {
     const present = await store.get(impu(index))
     mustBe(await store.put(impu(index), { ...record, notifyCseq: 2 }, present?.version))
   })
   return [
-    ...speedRows(`A registration stored, ${name}`, added),
-    ...speedRows(`A registration read, ${name}`, read),
-    ...speedRows(`A registration read and changed, ${name}`, changed),
-  ]
-}
-
-function speedRows(what: string, { rate, latency }: Speed): Row[] {
-  return [
-    { what, unit: '1/s', values: { clearwater: [rate] } },
-    { what: `${what}: median time, ${AT_ONCE} at once`, unit: 'ms', values: { clearwater: [latency] } },
+    ...speedRows(`A registration stored, ${name}`, added, AT_ONCE),
+    ...speedRows(`A registration read, ${name}`, read, AT_ONCE),
+    ...speedRows(`A registration read and changed, ${name}`, changed, AT_ONCE),
   ]
 }
 
@@ -123,7 +111,7 @@ async function resynchronisation(clock: Clock, count: number): Promise<Row[]> {
   const cluster = new MemcachedCluster({ view, clock, deadlineMs: 5000 })
   const store = storeOn(cluster, clock)
   const record = recordUntil(Date.now() + LIFETIME_MS)
-  await timed(count, async index =>
+  await timed(count, AT_ONCE, async index =>
     mustBe(await store.put(`sip:user${index}@example.com`, record, undefined)),
   )
   cluster.close()
@@ -148,21 +136,6 @@ async function resynchronisation(clock: Clock, count: number): Promise<Row[]> {
     { what: `${what}: entries copied`, unit: '', values: { clearwater: [progress.entries] } },
     { what: `${what}: values copied`, unit: 'MiB', values: { clearwater: [progress.bytes / 2 ** 20] } },
   ]
-}
-
-async function timed(count: number, work: (index: number) => Promise<void>): Promise<Speed> {
-  const latencies: number[] = []
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < count) {
-      const begun = performance.now()
-      await work(next++)
-      latencies.push(performance.now() - begun)
-    }
-  }
-  const begun = performance.now()
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
-  return { rate: (count / (performance.now() - begun)) * 1000, latency: spreadOf(latencies).median }
 }
 
 /** Figures of all servers, added up. */

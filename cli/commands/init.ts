@@ -14,6 +14,7 @@ const HOSTS: Readonly<Record<Purpose, string>> = {
   homer: 'Service documents (XDMS).',
   ellis: 'Portal.',
   ralf: 'Charging.',
+  memento: 'Call lists.',
   spare: 'Hosts kept for scaling and repair.',
 }
 
@@ -43,6 +44,7 @@ use: 10.0.0.1=203.0.113.1. The same address under several roles is one node that
     homer: hostFlag('homer'),
     ellis: hostFlag('ellis'),
     ralf: hostFlag('ralf'),
+    memento: hostFlag('memento'),
     spare: hostFlag('spare'),
   }
 
@@ -118,6 +120,7 @@ use: 10.0.0.1=203.0.113.1. The same address under several roles is one node that
         homer: hostsFor('homer'),
         ellis: hostsFor('ellis'),
         ralf: hostsFor('ralf'),
+        memento: hostsFor('memento'),
         spare: hostsFor('spare'),
       },
     }

@@ -1,5 +1,6 @@
 import { CwError } from '../../lib/kit/errors.ts'
 import type { EtcdView, Drift, Look, ReleaseArtifact } from './actions/action.ts'
+import { CASSANDRA_UNIT } from './actions/cassandra-member.ts'
 import type { Authority } from './certificates/authority.ts'
 import { ACTIONS, actionNamed, type Change } from './actions/actions.ts'
 import { sha256Of } from './playbook/digest.ts'
@@ -14,6 +15,7 @@ export interface PlanNode {
   readonly address: string
   readonly roles: readonly string[]
   readonly sharesRegistrations?: boolean
+  readonly sharesSubscribers?: boolean
 }
 
 /** One step on one node, and what it will change there. */
@@ -121,6 +123,8 @@ export function isMeant(selector: Selector, node: PlanNode, voters: readonly Pla
       return voters.some(voter => voter.name === node.name)
     case 'memcached':
       return node.sharesRegistrations === true
+    case 'cassandra':
+      return node.sharesSubscribers === true
     default:
       return node.roles.includes(selector)
   }
@@ -194,6 +198,7 @@ class NodePlanner {
     const { deployment, sites, etcd, voters, release, authority, render } = this.#request
     return {
       ...{ deployment, sites, etcd, voters, release, authority, changing },
+      cassandra: cassandraSeen(this.node, this.#request.observed),
       node: this.node.name,
       address: this.node.address,
       facts: this.#observed.facts,
@@ -208,6 +213,13 @@ class NodePlanner {
       },
     }
   }
+}
+
+/** The first one that could be looked at founds the cluster, unless somebody has been started in it before. */
+function cassandraSeen(node: PlanNode, observed: readonly Observed[]): Look['cassandra'] {
+  const sharing = observed.filter(each => each.node.sharesSubscribers === true)
+  const founded = observed.some(({ manifest }) => manifest.units[CASSANDRA_UNIT] !== undefined)
+  return { founds: !founded && sharing[0]?.node.name === node.name, stays: sharing.length > 0 }
 }
 
 /** @throws NODE_TAKEN where another deployment lives on a node. */

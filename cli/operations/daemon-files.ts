@@ -8,6 +8,8 @@ import { findOption } from '../../lib/config/options.ts'
 import { FILE_OF, validateConfigFile, validateOption } from '../../lib/config/validate.ts'
 import { parseDnsJson, type KnownName } from '../../lib/dns/known-names.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { parseCassandraCluster } from '../../lib/store/cassandra/cluster-file.ts'
+import type { CassandraView } from '../../lib/store/cassandra/database.ts'
 import { parseClusterSettings, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { NO_SHARED_FILES, readSharedFiles, type SharedFiles } from './daemon-shared.ts'
 
@@ -20,6 +22,8 @@ export interface NodeFiles extends SharedFiles {
   readonly values: ReadonlyMap<string, string>
   /** The memcached servers that sprouts share, of `cluster_settings`; absent: none are shared. */
   readonly cluster?: ClusterView
+  /** Where the deployment's own Cassandra is, of `cassandra_cluster`; absent: there is none. */
+  readonly cassandra?: CassandraView
   /** The nodes of the timer service, of `chronos_cluster.conf`; absent: each daemon keeps its own timers. */
   readonly chronos?: ChronosView
   /** Names that need no DNS, of `dns.json`. */
@@ -29,12 +33,12 @@ export interface NodeFiles extends SharedFiles {
 }
 
 /**
- * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings` and `dns.json`, and, in the
+ * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings`, `cassandra_cluster` and `dns.json`, and, in the
  * folder `chronos` beside this one, `chronos_cluster.conf`. A file that is not
  * there says nothing; one of the first three with faults says what can be read of it.
  *
  * @param before what one of the others with faults, or one that cannot be read, said the last time: that goes on to count
- * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if one of the two that
+ * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if one of the three that
  * name a cluster names nobody, and nobody is known from before: a sprout that took itself for the only one would not know the others' users
  */
 export async function readNodeFiles(folder: string, before?: NodeFiles): Promise<NodeFiles> {
@@ -73,12 +77,19 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
     before?.cluster,
     complaints,
   )
+  const cassandra = await viewOf(
+    join(folder, 'cassandra_cluster'),
+    parseCassandraCluster,
+    before?.cassandra,
+    complaints,
+  )
   const chronosFile = join(folder, '..', 'chronos', 'chronos_cluster.conf')
   const chronos = await viewOf(chronosFile, parseChronosCluster, before?.chronos, complaints)
   return {
     ...shared,
     ...{ values, names, complaints },
     ...(cluster === undefined ? {} : { cluster }),
+    ...(cassandra === undefined ? {} : { cassandra }),
     ...(chronos === undefined ? {} : { chronos }),
   }
 }

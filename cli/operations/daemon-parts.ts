@@ -71,6 +71,8 @@ export interface Base {
   readonly sip: SipParts
   /** Figures beside those of SIP. */
   readonly figures: (() => readonly Metric[])[]
+  /** Without one of these the daemon lives, and cannot do its work. */
+  readonly needs: (() => boolean)[]
   /** What `/status` tells beside what all daemons tell. */
   readonly details: (() => Readonly<Record<string, unknown>>)[]
 }
@@ -304,7 +306,7 @@ function sproutPools({ upstream, sproutHostname, limits }: Place): NonNullable<N
 
 /** What an owner keeps in the deployment's Cassandra; undefined where there is none. Loaded only where there is one. */
 async function openCassandra(
-  { place, clock, log, opened, figures, details }: Base,
+  { place, clock, log, opened, figures, details, needs }: Base,
   owner: 'homestead' | 'homer' | 'memento',
 ): Promise<CassandraStores | undefined> {
   if (place.cassandra === undefined) return undefined
@@ -313,6 +315,7 @@ async function openCassandra(
   const { database } = stores
   opened.defer(() => database.close())
   figures.push(() => database.metrics())
+  if (owner !== 'memento') needs.push(() => database.connected)
   details.push(() => ({ cassandra: database.connected ? 'reachable' : 'not reachable' }))
   return stores
 }

@@ -4,6 +4,7 @@ import type { ChronosView } from '../../daemons/chronos/cluster.ts'
 import { allServers, SERVER_NAMES, type EnumSource, type ServerPlace } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
 import { callListSettingsOf, DEFAULT_CALL_LISTS, type CallListSettings } from '../../lib/config/call-lists.ts'
+import { EXTERNAL_CASSANDRA } from '../../lib/config/deployment/cassandra.ts'
 import { DEFAULT_LIMITS, limitsOf, type Limits } from '../../lib/config/limits.ts'
 import { findOption } from '../../lib/config/options.ts'
 import { daemonPortsAt, type DaemonPorts } from '../../lib/config/ports.ts'
@@ -15,6 +16,7 @@ import { SipResolver } from '../../lib/dns/sip-resolver.ts'
 import { uriHost } from '../../lib/kit/address.ts'
 import { seconds, type Duration } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { cqlAddress } from '../../lib/store/cassandra/cluster-file.ts'
 import type { CassandraView } from '../../lib/store/cassandra/database.ts'
 import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import type { Resolver, Target } from '../../lib/sip/resolver.ts'
@@ -242,7 +244,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     ...(cluster === undefined ? {} : { cluster }),
     // Each node is to itself what the file of all says of none.
     ...(chronos === undefined ? {} : { chronos: { ...chronos, local: address } }),
-    ...cassandraOf(values),
+    ...cassandraOf(files),
     node: nodeIdentity(values, folder, address),
     drain: NODE_DRAIN,
   }
@@ -269,13 +271,13 @@ function enumSourceOf(values: ReadonlyMap<string, string>, settings: Settings): 
   return { from: settings.defaultTelUriTranslation ? 'home-domain' : 'nowhere' }
 }
 
-const CASSANDRA_PORT = 9042
-
-function cassandraOf(values: ReadonlyMap<string, string>): Pick<Place, 'cassandra'> {
-  const hosts = listOf(values.get('cassandra_hostname'))
-  if (hosts.length === 0) return {}
-  const contactPoints = hosts.map(host => `${uriHost(host)}:${CASSANDRA_PORT}`)
-  return { cassandra: { contactPoints, site: values.get('local_site_name') ?? DEFAULT_SITE } }
+/** The operator's own cluster before that of the deployment. */
+function cassandraOf({ values, cassandra }: NodeFiles): Pick<Place, 'cassandra'> {
+  const hosts = listOf(values.get(EXTERNAL_CASSANDRA))
+  if (hosts.length === 0) return cassandra === undefined ? {} : { cassandra }
+  return {
+    cassandra: { contactPoints: hosts.map(cqlAddress), site: values.get('local_site_name') ?? DEFAULT_SITE },
+  }
 }
 
 const DEFAULT_SITE = 'site1'

@@ -69,6 +69,7 @@ export async function runDaemon(
     opened,
     sip,
     figures: [],
+    needs: [],
     details: [],
     openStores: async () => {
       const environment = await openEmbedded({ dir: join(place.dataDir, name) })
@@ -78,7 +79,7 @@ export async function runDaemon(
     drainedBy: () => (drainedBy ??= clock.now() + place.drain),
     addMonitoring: server => {
       addMonitoringRoutes(server, {
-        healthy: () => ready,
+        healthy: () => ready && base.needs.every(each => each()),
         status: () => ({
           daemon: name,
           version: manifest.version,

@@ -29,7 +29,7 @@ describe('the ready check', () => {
 
   test('names each that did not answer, and why', async () => {
     await using prov = await FakeHomesteadProv.start()
-    prov.faults.push({ pattern: /ping/, status: 503 })
+    prov.faults.push({ pattern: /ping/, status: 500 })
     const port = Number(prov.address.split(':')[1])
     const doors = [
       { name: 'homer', kind: 'http', host: '127.0.0.1', port },
@@ -37,7 +37,7 @@ describe('the ready check', () => {
     ] as const
     await expect(readyCheck(doors, 0)).rejects.toMatchObject({
       code: 'NOT_READY',
-      detail: { why: `homer (127.0.0.1:${port}) answers 503; sprout (127.0.0.1:1) does not answer` },
+      detail: { why: `homer (127.0.0.1:${port}) answers 500; sprout (127.0.0.1:1) does not answer` },
     })
   })
 })

@@ -75,7 +75,7 @@ describe('sprouts on hosts of their own', () => {
     const again = await operator.deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
     const status = await operator.cw('status')
-    expect(status.stdout).toMatch(/^redundant +no: only 1 bono\n +homesteads do not share/m)
+    expect(status.stdout).toMatch(/^redundant +no: only 1 bono\n +only 1 homestead/m)
   })
 
   test('nobody but sprouts reaches their memcached', async () => {

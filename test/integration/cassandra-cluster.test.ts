@@ -179,6 +179,37 @@ describe('three nodes of Cassandra', () => {
   })
 })
 
+describe('two data centres', () => {
+  test('each serves its own site, with copies of all, and goes on without the other', async () => {
+    await using both = await CassandraServers.start({ sites: { east: 1, west: 1 } })
+    const [east = '', west = ''] = both.addresses
+    const databases = await Promise.all(
+      [
+        { contactPoints: [east], site: 'east' },
+        { contactPoints: [west], site: 'west' },
+      ].map(view => CassandraDatabase.open({ view, schemas: [HOMER], clock, log })),
+    )
+    onTestFinished(async () => {
+      await Promise.all(databases.map(database => database.close()))
+    })
+    const [here, there] = databases.map(database => new CassandraDocumentStore(database))
+    const [known, late] = [someone(), someone()]
+
+    await here?.put(known, '<a/>')
+    await waitUntil('the other site to have it', async () => (await there?.get(known)) === '<a/>')
+    await both.kill(0)
+    expect(await there?.get(known)).toBe('<a/>')
+    await there?.put(late, '<b/>')
+    await both.run(0)
+
+    await waitUntil(
+      'the site that was away to have it',
+      async () => (await here?.get(late)) === '<b/>',
+      90_000,
+    )
+  })
+})
+
 describe('what is no Cassandra for us is refused with the reason', () => {
   test('a cluster of another name', async () => {
     await expect(open(HOMER, { clusterName: 'clearwater-two' })).rejects.toMatchObject({

@@ -178,6 +178,7 @@ describe('a node for each daemon', () => {
     site: 'site1',
     roles: [role],
     sharesRegistrations: false,
+    sharesSubscribers: false,
     ssh: { user: 'nobody', port: 22 },
     local: new Map(),
     user: new Map(),

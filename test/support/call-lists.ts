@@ -14,9 +14,10 @@ export async function readCallList(
   port: number,
   { user, domain, password }: PhoneIdentity,
   of = `sip:${user}@${domain}`,
+  host = '127.0.0.1',
 ): Promise<CallListReply> {
   const path = `/org.projectclearwater.call-list/users/${encodeURIComponent(of)}/call-list.xml`
-  const url = `http://127.0.0.1:${port}${path}`
+  const url = `http://${host}:${port}${path}`
   const username = `${user}@${domain}`
   const challenge = await fetch(url, { headers: { authorization: `Digest username="${username}"` } })
   await challenge.text()

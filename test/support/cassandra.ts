@@ -8,7 +8,7 @@ import { Child } from './child.ts'
 import { waitUntil } from './wait.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const POM = join(ROOT, 'test', 'cassandra', 'pom.xml')
+export const POM = join(ROOT, 'test', 'cassandra', 'pom.xml')
 const CQL_PORT = 9042
 const RING = 1n << 64n
 const START_MS = 120_000
@@ -17,6 +17,8 @@ export interface CassandraServersOptions {
   /** Names the nodes of each data centre: `{ site1: 2, site2: 1 }`. */
   readonly sites?: Readonly<Record<string, number>>
   readonly clusterName?: string
+  /** Memory of each: small, if not given. */
+  readonly heapMb?: number
 }
 
 interface Node {
@@ -34,11 +36,13 @@ export class CassandraServers implements AsyncDisposable {
   readonly #nodes: readonly Node[]
   readonly #dir: string
   readonly #clusterName: string
+  readonly #heapMb: number
 
   private constructor(options: CassandraServersOptions) {
-    const { sites = { site1: 1 }, clusterName = 'clearwater-test' } = options
+    const { sites = { site1: 1 }, clusterName = 'clearwater-test', heapMb = 400 } = options
     this.#dir = mkdtempSync(join(tmpdir(), 'cw-cassandra-'))
     this.#clusterName = clusterName
+    this.#heapMb = heapMb
     // All of a run are neighbours, and no two runs have the same addresses.
     const net = `127.${randomInt(64, 255)}.${randomInt(1, 255)}`
     const names = Object.entries(sites).flatMap(([site, count]) => Array.from({ length: count }, () => site))
@@ -72,7 +76,12 @@ export class CassandraServers implements AsyncDisposable {
   /** Starts a node that does not run, with what it has on its disk; returns once it answers. */
   async run(index: number): Promise<void> {
     const node = this.#node(index)
-    node.child = new Child('java', [...javaArgs(node.dir), '-cp', `${node.dir}:${jars()}/*`, MAIN_CLASS])
+    node.child = new Child('java', [
+      ...javaArgs(node.dir, this.#heapMb),
+      '-cp',
+      `${node.dir}:${jars()}/*`,
+      MAIN_CLASS,
+    ])
     const { child } = node
     await waitUntil(
       `Cassandra at ${node.address} answers`,
@@ -180,7 +189,7 @@ export class CassandraServers implements AsyncDisposable {
         'commitlog_sync: periodic',
         'commitlog_sync_period: 1000ms',
         'commitlog_segment_size: 8MiB',
-        'memtable_heap_space: 64MiB',
+        `memtable_heap_space: ${Math.floor(this.#heapMb / 6)}MiB`,
         'memtable_offheap_space: 64MiB',
         'auto_snapshot: false',
         // As on nodes of a deployment.
@@ -208,7 +217,7 @@ export class CassandraServers implements AsyncDisposable {
   }
 }
 
-const MAIN_CLASS = 'org.apache.cassandra.service.CassandraDaemon'
+export const MAIN_CLASS = 'org.apache.cassandra.service.CassandraDaemon'
 
 const LOGBACK = `<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
@@ -246,22 +255,28 @@ const OPENS = [
   ],
 ]
 
-function javaArgs(dir: string): string[] {
+export const ACCESS: readonly string[] = [
+  ...EXPORTS.map(each => `--add-exports=${each}=ALL-UNNAMED`),
+  ...OPENS.map(each => `--add-opens=${each}=ALL-UNNAMED`),
+]
+
+function javaArgs(dir: string, heapMb: number): string[] {
   return [
-    ...['-Xms400m', '-Xmx400m', '-XX:+UseSerialGC', '-Xss256k', '-XX:TieredStopAtLevel=1'],
+    ...[`-Xms${heapMb}m`, `-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-Xss256k'],
+    // The small ones of tests start faster than they run.
+    ...(heapMb < 1024 ? ['-XX:TieredStopAtLevel=1'] : []),
     `-Dcassandra.config=file://${dir}/cassandra.yaml`,
     `-Dcassandra.storagedir=${dir}`,
     `-Dlogback.configurationFile=${dir}/logback.xml`,
     ...['-Dcassandra-foreground=yes', '-Dcassandra.jmx.local.port=0', '-Djdk.attach.allowAttachSelf=true'],
     // Nobody joins a cluster that has been running: there is nothing to wait for.
     ...['-Dcassandra.ring_delay_ms=100', '-Dcassandra.skip_wait_for_gossip_to_settle=0'],
-    ...EXPORTS.map(each => `--add-exports=${each}=ALL-UNNAMED`),
-    ...OPENS.map(each => `--add-opens=${each}=ALL-UNNAMED`),
+    ...ACCESS,
   ]
 }
 
 /** The folder of the jars that test/cassandra/pom.xml names; Maven fills it when it does not fit. */
-function jars(): string {
+export function jars(): string {
   const stamp = createHash('sha256').update(readFileSync(POM)).digest('hex').slice(0, 16)
   const dir = join(ROOT, 'node_modules', '.cache', 'cassandra', stamp)
   if (existsSync(dir)) return dir

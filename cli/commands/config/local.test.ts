@@ -35,7 +35,7 @@ nodes:
         'error FILE_INVALID: the deployment file has 2 faults',
         `  where:   ${file}:3`,
         '  why:     line 3, column 1: the file has no key "setings"; did you mean settings?',
-        '           line 7, column 13: a role is one of bono sprout homestead homer ellis ralf, not "bonno"; did you mean bono?',
+        '           line 7, column 13: a role is one of bono sprout homestead homer ellis ralf memento, not "bonno"; did you mean bono?',
         '  changed: nothing',
         '  next:    mend the file, then: cw config check',
         '           cw config explain NAME tells what a key means',

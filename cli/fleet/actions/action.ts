@@ -44,6 +44,8 @@ export interface Look {
   readonly etcd: EtcdView
   /** Name and address of each voter: who founds etcd. */
   readonly voters: readonly { readonly name: string; readonly address: string }[]
+  /** Whether this node founds the deployment's Cassandra, and whether any node is to have one. */
+  readonly cassandra: { readonly founds: boolean; readonly stays: boolean }
   /** Absent where the operation puts no release. */
   readonly release: ReleaseArtifact | undefined
   /** Who vouches for the members and clients of etcd. Absent where the operation issues no certificates. */

@@ -2,6 +2,7 @@ import { absent, type AbsentChange } from './absent.ts'
 import { account, type AccountChange } from './account.ts'
 import type { Action, ChangeBase } from './action.ts'
 import { block } from './block.ts'
+import { cassandraMember, type CassandraMemberChange } from './cassandra-member.ts'
 import { certificate, type CertificateChange } from './certificate.ts'
 import { command, type CommandChange } from './command.ts'
 import { directory, type DirectoryChange } from './directory.ts'
@@ -21,6 +22,7 @@ export const ACTIONS = {
   absent,
   account,
   block,
+  'cassandra-member': cassandraMember,
   certificate,
   command,
   directory,
@@ -42,6 +44,7 @@ export type ActionName = keyof typeof ACTIONS
 export type Change =
   | AbsentChange
   | AccountChange
+  | CassandraMemberChange
   | CertificateChange
   | CommandChange
   | DirectoryChange

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { CwError } from '../../../lib/kit/errors.ts'
+import { CASSANDRA_UNIT } from './cassandra-member.ts'
 import type { Manifest } from '../playbook/manifest.ts'
 import { mustScript } from '../ssh/shell.ts'
 import { action, type ChangeBase } from './action.ts'
@@ -12,6 +14,8 @@ export interface RetireChange extends ChangeBase {
 
 /** The file goes last but for the record: a run that is killed between them does both again. */
 const RETIRE = `
+# What a node of Cassandra has goes to the others first.
+if [ "$1" = clearwater-cassandra.service ] && systemctl is-active --quiet "$1"; then nodetool decommission --force || exit 1; fi
 if systemctl cat "$1" >/dev/null 2>&1; then systemctl disable --quiet --now "$1" || exit 1; fi
 [ -z "$2" ] || rm -f -- "$2"
 systemctl daemon-reload
@@ -21,7 +25,8 @@ systemctl daemon-reload
 export const retire = action<Record<string, never>, RetireChange>({
   schema: z.strictObject({}),
   probes: () => [],
-  changes(_params, { retired, manifest }) {
+  changes(_params, { retired, manifest, cassandra, node }) {
+    if (retired.includes(CASSANDRA_UNIT) && !cassandra.stays) throw subscribersLost(node)
     return retired.map(unit => {
       const file = `/etc/systemd/system/${unit}`
       return {
@@ -33,7 +38,7 @@ export const retire = action<Record<string, never>, RetireChange>({
     })
   },
   async carryOut({ unit, file = '' }, { shell, signal }) {
-    const options = { sudo: true, signal, deadlineMs: 180_000 }
+    const options = { sudo: true, signal, deadlineMs: 600_000 }
     await mustScript(shell, `stopping ${unit}`, RETIRE, [unit, file], options)
   },
   recorded: ({ unit, file }, manifest): Manifest => ({
@@ -42,6 +47,15 @@ export const retire = action<Record<string, never>, RetireChange>({
     files: file === undefined ? manifest.files : without(manifest.files, file),
   }),
 })
+
+function subscribersLost(node: string): CwError {
+  return new CwError('OPTION_INVALID', 'the subscribers are in the Cassandra of several homesteads', {
+    where: { host: node },
+    why: 'a homestead that is left alone would keep subscribers itself, and have none',
+    changed: 'nothing',
+    remedies: ['leave the role homestead on at least two nodes'],
+  })
+}
 
 function without<V>(all: Readonly<Record<string, V>>, gone: string): Record<string, V> {
   return Object.fromEntries(Object.entries(all).filter(([name]) => name !== gone))

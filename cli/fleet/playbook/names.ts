@@ -38,6 +38,7 @@ const CLUSTERS: readonly { readonly role: Role; readonly label: string }[] = [
   { role: 'homer', label: 'homer' },
   { role: 'ralf', label: 'ralf' },
   { role: 'ellis', label: 'ellis' },
+  { role: 'memento', label: 'memento' },
 ]
 
 /** What speaks SIP, in the order in which transports are preferred. */
@@ -54,7 +55,7 @@ const SERVICES: readonly {
   { role: 'sprout', label: 'bgcf.sprout', port: 5053, transports: ['tcp'] },
 ]
 
-const FACES_THE_WORLD: readonly Role[] = ['bono', 'ellis']
+const FACES_THE_WORLD: readonly Role[] = ['bono', 'ellis', 'memento']
 
 /** Every name of a deployment: its nodes', and its clusters'. */
 export function hostNames(deployment: Deployment): readonly HostName[] {

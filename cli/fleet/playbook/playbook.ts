@@ -20,11 +20,11 @@ export interface Step {
 }
 
 const NODES = [
-  ...(['all', 'voters', 'one-voter', 'memcached'] as const),
-  ...(['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const),
+  ...(['all', 'voters', 'one-voter', 'memcached', 'cassandra'] as const),
+  ...(['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf', 'memento'] as const),
 ]
 
-/** Which nodes a phase is about: all, those with a role, those that are etcd's, or those that share registrations. */
+/** Which nodes a phase is about: all, those with a role, those that are etcd's, or those that share registrations or subscribers. */
 export type Selector = (typeof NODES)[number]
 
 /** Steps that some nodes go through together, before any node enters the next phase. */

@@ -23,6 +23,8 @@ export const SYNTAXES = {
   /** key = value files without quotes: memcached, chronos, logrotate. */
   plain: value => word(value, /^[\w./:@,+-]+$/),
   json: value => JSON.stringify(value),
+  /** A string of JSON is one of YAML. */
+  yaml: value => JSON.stringify(value),
 } as const satisfies Record<string, (value: string) => string>
 
 export type Syntax = keyof typeof SYNTAXES

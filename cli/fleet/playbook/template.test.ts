@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
 import { parseChronosCluster } from '../../../daemons/chronos/cluster.ts'
+import { parseCassandraCluster } from '../../../lib/store/cassandra/cluster-file.ts'
 import { parseClusterSettings } from '../../../lib/store/memcached/cluster-settings.ts'
 import { parseDeployment } from '../../../lib/config/deployment/parse.ts'
 import { Authority } from '../certificates/authority.ts'
@@ -179,6 +181,43 @@ nodes:
     expect(textOf(template, 2).trim()).toBe('')
   expect(textOf('etc/logrotate.plain', 0)).toContain('/var/log/chronos/*.log {')
   expect(textOf('etc/logrotate.plain', 2)).not.toContain('chronos')
+})
+
+test('homesteads that are several share a Cassandra, each a node in the data centre of its site', () => {
+  const sites = deploymentOf(`
+name: lab
+domain: ims.test
+sites: [a, b, c]
+nodes:
+  - { name: hs-1, address: 10.0.0.1, site: a, roles: [homestead] }
+  - { name: hs-2, address: 10.0.0.2, site: a, roles: [homestead] }
+  - { name: hs-3, address: 10.0.1.3, site: b, roles: [homestead] }
+  - { name: core, address: 10.0.2.4, site: c, roles: [bono, sprout, homer] }
+`)
+  const textOf = (template: string, index: number): string => {
+    const node = sites.nodes[index]!
+    const secrets = new Map<string, string>()
+    const authority = Authority.found('lab')
+    return renderTemplate(
+      template,
+      templateValues({ deployment: sites, node, authority, secrets, learned: undefined }),
+    )
+  }
+  const yamlOf = (template: string, index: number): unknown => parse(textOf(template, index))
+  const seeds = (list: string): unknown => ({ seed_provider: [{ parameters: [{ seeds: list }] }] })
+
+  expect(yamlOf('cassandra/cassandra.yaml', 1)).toMatchObject({
+    ...{ cluster_name: 'clearwater-lab', listen_address: '10.0.0.2' },
+    ...(seeds('10.0.0.1,10.0.1.3') as object),
+  })
+  expect(yamlOf('cassandra/founder.yaml', 1)).toMatchObject(seeds('10.0.0.2,10.0.0.1,10.0.1.3') as object)
+  expect(textOf('cassandra/rackdc.plain', 2)).toContain('dc=b\n')
+  const view = (index: number): unknown =>
+    parseCassandraCluster(textOf('etc/cassandra_cluster.plain', index), 'f')
+  expect(view(0)).toMatchObject({ site: 'a', contactPoints: ['10.0.0.1:9042', '10.0.0.2:9042'] })
+  expect(view(2)).toMatchObject({ site: 'b', contactPoints: ['10.0.1.3:9042'] })
+  // A site without homesteads asks another one's.
+  expect(view(3)).toMatchObject({ site: 'a', clusterName: 'clearwater-lab' })
 })
 
 describe('the templates of a deployment on IPv6', () => {

@@ -8,6 +8,9 @@ import { isSyntax, SYNTAXES, type Syntax } from './syntax.ts'
 /** The units of all daemons are one template; the name it is asked for by tells whose it is. */
 const UNIT_OF_DAEMON = /^systemd\/clearwater-(?!daemon\.)([a-z-]+)\.service$/
 
+/** A Cassandra node that founds its cluster differs in one line. */
+const FOUNDER = 'cassandra/founder.yaml'
+
 /** A line that only steers leaves nothing behind; the line end after a printed value stays. */
 const CONTROL_LINES = /^[ \t]*(<%(?![=~])(?:(?!%>)[^])*%>)[ \t]*\n/gm
 
@@ -22,6 +25,8 @@ export function renderTemplate(name: string, values: object, folder = resourceFo
   if (daemon !== undefined) {
     return renderTemplate('systemd/clearwater-daemon.service', { ...values, daemon }, folder)
   }
+  if (name === FOUNDER)
+    return renderTemplate('cassandra/cassandra.yaml', { ...values, founder: true }, folder)
   const syntax = /\.([a-z]+)$/.exec(name)?.[1] ?? ''
   const file = join(folder, `${name}.eta`)
   const text = readText(file)

@@ -1,4 +1,9 @@
 import { localConfigOf, sharedConfigOf, userSettingsOf } from '../../../lib/config/deployment/node-files.ts'
+import {
+  cassandraNodes,
+  cassandraPlace,
+  type CassandraPlace,
+} from '../../../lib/config/deployment/cassandra.ts'
 import { memcachedServers, sharingNodes } from '../../../lib/config/deployment/memcached.ts'
 import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
@@ -15,6 +20,7 @@ export interface TemplateValues {
     readonly address: string
     /** The address as a URL takes it: IPv6 in brackets. */
     readonly urlHost: string
+    readonly site: string
     readonly roles: readonly Role[]
     readonly etcdName: string
   }
@@ -23,6 +29,8 @@ export interface TemplateValues {
   readonly memcachedServers: readonly string[]
   /** Addresses of the nodes with these sprouts. */
   readonly sharingNodes: readonly string[]
+  /** The Cassandra that homesteads share; undefined where there is one homestead, or a Cassandra of the operator. */
+  readonly cassandra: (CassandraPlace & Seeds) | undefined
   /** Who vouches for the members and clients of etcd: the certificate for all, and with its key for those who keep it. */
   readonly authority: { readonly certificate: string; readonly pem: string }
   /** Texts of the manual's three files. */
@@ -36,6 +44,12 @@ export interface TemplateValues {
   readonly firewall: readonly FirewallRule[]
   /** What the firewall drops unless a rule lets it in. */
   readonly closedPorts: typeof CLOSED_PORTS
+}
+
+/** Whom a Cassandra node asks for the others: addresses with commas between. */
+interface Seeds {
+  readonly seeds: string
+  readonly seedsOfFounder: string
 }
 
 export interface ValuesRequest {
@@ -61,11 +75,13 @@ export function templateValues({
       name: node.name,
       address: node.address,
       urlHost: uriHost(node.address),
+      site: node.site,
       roles: node.roles,
       etcdName: etcdName(node.address),
     },
     memcachedServers: memcachedServers(deployment, node.site),
     sharingNodes: sharingNodes(deployment, node.site),
+    cassandra: cassandraOf(deployment, node),
     isVoter: etcdVoters(deployment).some(voter => voter.name === node.name),
     authority: { certificate: authority.certificate, pem: authority.pem },
     localConfig: localConfigOf(node, deployment),
@@ -76,4 +92,12 @@ export function templateValues({
     firewall: firewallRules(deployment, node),
     closedPorts: CLOSED_PORTS,
   }
+}
+
+/** All of them are seeds, as they are few: whichever is up may be asked. */
+function cassandraOf(deployment: Deployment, node: DeploymentNode): TemplateValues['cassandra'] {
+  const place = cassandraPlace(deployment, node.site)
+  if (place === undefined) return undefined
+  const others = cassandraNodes(deployment).filter(address => address !== node.address)
+  return { ...place, seeds: others.join(','), seedsOfFounder: [node.address, ...others].join(',') }
 }

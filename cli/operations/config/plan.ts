@@ -119,7 +119,7 @@ function requireNoRebuild(changes: readonly SharedChange[]): void {
 
 /** Other programs on the nodes have their files from templates, which only a deploy renders. */
 function notFollowed(files: readonly FileChange[]): readonly string[] {
-  const daemons = new Set<string>([...ROLES, 'homestead-prov', 'memento', 'chronos', 'astaire'])
+  const daemons = new Set<string>([...ROLES, 'homestead-prov', 'chronos', 'astaire'])
   return files.flatMap(({ changes }) =>
     changes.flatMap(({ name, usedBy }) => {
       const others = usedBy.filter(consumer => !daemons.has(consumer) && !consumer.endsWith('-manager'))

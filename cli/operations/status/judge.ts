@@ -162,28 +162,22 @@ function servingOf(nodes: readonly NodeStatus[]): Verdict {
   return { verdict: 'yes', why: [] }
 }
 
-/** A second one of these takes new users, and none of those that a lost one had (docs/status.md). */
-const ALONE: readonly Role[] = ['homestead']
-/** A reason against redundancy that no further node takes away. */
-export const NOT_SHARED = 'homesteads do not share subscribers yet'
-
 /** Does service go on when any one node is lost? */
 function redundantOf(nodes: readonly NodeStatus[]): Verdict {
   if (nodes.every(node => !node.reachable)) return { verdict: 'unknown', why: ['no node can be reached'] }
   const why = ROLES_FOR_CALLS.flatMap(role => {
     const { of, well } = nodesWith(nodes, role)
     if (of === 0) return [`no node has the role ${role}`]
-    if (well >= 2 || (well === of && ALONE.includes(role))) return []
+    if (well >= 2) return []
     return [well === of ? `only ${well} ${role}` : `only ${well} of ${of} ${role} works`]
   })
-  why.push(NOT_SHARED)
   const etcd = nodesWith(nodes, 'etcd')
   const majority = Math.floor(etcd.of / 2) + 1
   if (etcd.well <= majority && etcd.of > 0) {
     const spare = etcd.well < majority ? 'which is no majority' : 'the next one lost ends its majority'
     why.push(`${etcd.well} of ${etcd.of} etcd members work, ${spare}`)
   }
-  return { verdict: 'no', why }
+  return { verdict: why.length === 0 ? 'yes' : 'no', why }
 }
 
 function inSyncOf(nodes: readonly NodeStatus[], configuration: ConfigurationSeen): Verdict {

@@ -4,7 +4,6 @@ import type { OperationRecord } from '../../fleet/journal.ts'
 import {
   MOST_CLOCK_DIFFERENCE_MS,
   MOST_DISK_SHARE,
-  NOT_SHARED,
   rolesStopped,
   type Judged,
   type NodeStatus,
@@ -29,15 +28,14 @@ export function nextStep(judged: Judged, unfinished: OperationRecord | undefined
       why: `cw ${unfinished.operation} of ${dateOf(unfinished.at)} is half done`,
     }
   }
-  const missing = redundant.why.filter(reason => reason !== NOT_SHARED)
   const reached = nodes.filter(node => node.reachable)
   if (reached.length === 0) return { command: 'cw check', why: 'no node can be reached' }
   if (reached.every(node => !node.deployed)) return { command: 'cw deploy', why: 'nothing is deployed yet' }
   return (
     trouble(nodes) ??
     (inSync.verdict === 'no' ? outOfSync(reached, inSync.why) : undefined) ??
-    (redundant.verdict === 'no' && missing.length > 0
-      ? { why: `nothing is broken; another node would help: ${missing.join('; ')}` }
+    (redundant.verdict === 'no'
+      ? { why: `nothing is broken; another node would help: ${redundant.why.join('; ')}` }
       : { why: 'nothing to do' })
   )
 }

@@ -4,7 +4,7 @@ import { formatStatus } from '../../render/status.ts'
 import { deploymentOf } from '../testing/deployment.ts'
 import { fakeShells, type FakeNode } from '../testing/fake-nodes.ts'
 import { heapAfterCollection } from '../testing/heap.ts'
-import { NOT_SHARED, type ConfigurationSeen } from './judge.ts'
+import type { ConfigurationSeen } from './judge.ts'
 import { deploymentStatus, watchDeployment, type DeploymentStatus } from './status.ts'
 
 const SMALL = deploymentOf({
@@ -35,11 +35,11 @@ async function statusOf(
 const plain = (_style: unknown, text: string): string => text
 
 describe('the status of a deployment', () => {
-  test('is a yes to all but redundancy where all is well', async () => {
+  test('is a yes to all where all is well', async () => {
     const status = await statusOf({})
 
     expect(status.serving).toEqual({ verdict: 'yes', why: [] })
-    expect(status.redundant).toEqual({ verdict: 'no', why: [NOT_SHARED] })
+    expect(status.redundant).toEqual({ verdict: 'yes', why: [] })
     expect(status.inSync).toEqual({ verdict: 'yes', why: [] })
     expect(status.next).toEqual({ why: 'nothing to do' })
   })
@@ -48,17 +48,15 @@ describe('the status of a deployment', () => {
     const status = await statusOf({ 'sprout-1': 'gone' })
 
     expect(status.serving).toEqual({ verdict: 'partly', why: ['no ralf works; calls go on'] })
-    expect(status.redundant).toMatchObject({ verdict: 'no', why: ['only 1 of 2 sprout works', NOT_SHARED] })
+    expect(status.redundant).toMatchObject({ verdict: 'no', why: ['only 1 of 2 sprout works'] })
     expect(status.next).toEqual({ command: 'cw check --node sprout-1', why: 'sprout-1 cannot be reached' })
   })
 
-  test('never suggests another homestead', async () => {
+  test('suggests another node of each role that calls need', async () => {
     const deployment = deploymentOf({ a: ['bono'], b: ['sprout', 'homestead'] })
-    const { next, redundant } = await statusOf({}, deployment)
+    const { next } = await statusOf({}, deployment)
 
-    expect(redundant.why).toContain(NOT_SHARED)
-    expect(next.why).toContain('another node would help: only 1 bono; only 1 sprout')
-    expect(next.why).not.toMatch(/homestead/)
+    expect(next.why).toContain('another node would help: only 1 bono; only 1 sprout; only 1 homestead')
   })
 
   test('is a no where a function of calls has no daemon left', async () => {
@@ -105,10 +103,7 @@ describe('the status of a deployment', () => {
   test('tells when etcd has no member to lose', async () => {
     const { redundant } = await statusOf({ 'bono-1': { etcd: 'failed' }, 'bono-2': { etcd: 'failed' } })
 
-    expect(redundant.why).toEqual([
-      NOT_SHARED,
-      '3 of 5 etcd members work, the next one lost ends its majority',
-    ])
+    expect(redundant.why).toEqual(['3 of 5 etcd members work, the next one lost ends its majority'])
   })
 
   test('suggests to deploy where nothing is deployed, and to look where nothing is reached', async () => {
@@ -141,7 +136,6 @@ describe('the status of a deployment', () => {
       serving    partly: no ralf works; calls go on
       redundant  no: only 1 of 2 bono works
                    only 1 of 2 sprout works
-                   homesteads do not share subscribers yet
       in sync    unknown: sprout-1 cannot be asked
       running    nothing
       next       cw check --node sprout-1  (sprout-1 cannot be reached)

@@ -1,4 +1,4 @@
-export const ROLES = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf'] as const
+export const ROLES = ['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf', 'memento'] as const
 
 /** What a node does in a deployment. */
 export type Role = (typeof ROLES)[number]
@@ -33,6 +33,8 @@ export interface DeploymentNode {
   readonly roles: readonly Role[]
   /** Its sprout shares registrations with others of its site, in a memcached on each of them. */
   readonly sharesRegistrations: boolean
+  /** Its homestead shares subscribers with others, in a Cassandra on each of them. */
+  readonly sharesSubscribers: boolean
   readonly ssh: SshSettings
   /** Options of its `local_config` beside those that follow from the above. */
   readonly local: ReadonlyMap<string, string>

@@ -3,9 +3,9 @@ import { uriHost } from '../../kit/address.ts'
 import type { Deployment, DeploymentNode } from './deployment.ts'
 
 /** Says of each node whether its sprout has others at its site to share registrations with. */
-export function withSharing(
-  nodes: readonly Omit<DeploymentNode, 'sharesRegistrations'>[],
-): readonly DeploymentNode[] {
+export function withSharedRegistrations<N extends Pick<DeploymentNode, 'roles' | 'site'>>(
+  nodes: readonly N[],
+): readonly (N & Pick<DeploymentNode, 'sharesRegistrations'>)[] {
   return nodes.map(node => {
     const others = nodes.filter(each => each.site === node.site && each.roles.includes('sprout'))
     return { ...node, sharesRegistrations: node.roles.includes('sprout') && others.length > 1 }

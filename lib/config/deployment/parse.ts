@@ -5,7 +5,8 @@ import { hasErrors, inOrder, type Fault } from '../fault.ts'
 import { placesOf } from '../text-place.ts'
 import { contradictions } from '../validate.ts'
 import type { Deployment, DeploymentNode, Role, SecretReference, SshSettings } from './deployment.ts'
-import { withSharing } from './memcached.ts'
+import { EXTERNAL_CASSANDRA, withSharedSubscribers } from './cassandra.ts'
+import { withSharedRegistrations } from './memcached.ts'
 import { DEPLOYMENT_SHAPE } from './schema.ts'
 import type { Shape, Tell, Word } from './shape.ts'
 
@@ -14,9 +15,6 @@ const MOST_FAULTS = 100
 const WITHOUT_SSH: SshSettings = { user: 'root', port: 22 }
 /** Without one of each no call is possible. */
 const NEEDED: readonly Role[] = ['bono', 'sprout', 'homestead']
-
-/** What nodes of a role keep each for itself (docs/status.md). */
-const NOT_SHARED: ReadonlyMap<Role, string> = new Map([['homestead', 'subscribers']])
 
 export type ParsedDeployment =
   | { readonly deployment: Deployment; readonly warnings: readonly Fault[] }
@@ -115,12 +113,7 @@ function checkRoles(file: File, tell: Tell): void {
       tell(file.at, `no node is a ${role}: calls need one`, { severity: 'warning', key: 'nodes' })
     }
   }
-  for (const [role, what] of NOT_SHARED) {
-    const [, second] = file.nodes.flatMap(node => (node.roles ?? []).filter(({ text }) => text === role))
-    if (second === undefined) continue
-    const message = `a second ${role} does not share the ${what} of the first yet`
-    tell(second.at, message, { severity: 'warning', key: 'roles' })
-  }
+  if (!hasCassandra(file)) checkAlone(file, tell)
   const sprouts = file.nodes.flatMap(({ roles = [], site }) =>
     roles.filter(({ text }) => text === 'sprout').map(role => ({ role, site: site?.text })),
   )
@@ -128,6 +121,32 @@ function checkRoles(file: File, tell: Tell): void {
   if (elsewhere === undefined) return
   const message = 'a sprout of another site does not share the registrations of the first site yet'
   tell(elsewhere.role.at, message, { severity: 'warning', key: 'roles' })
+}
+
+/** Whether there is a Cassandra: the operator's, or one on each of several homesteads. */
+function hasCassandra(file: File): boolean {
+  return wordsOf(file, 'homestead').length > 1 || file.settings?.get(EXTERNAL_CASSANDRA) !== undefined
+}
+
+/** What nodes keep themselves others do not have. */
+function checkAlone(file: File, tell: Tell): void {
+  const [, homer] = wordsOf(file, 'homer')
+  if (homer !== undefined) {
+    const message = 'a second homer has the documents of the first only where there are several homesteads'
+    tell(homer.at, message, { severity: 'warning', key: 'roles' })
+  }
+  const sprouts = wordsOf(file, 'sprout')
+  for (const { roles = [] } of file.nodes) {
+    const memento = roles.find(({ text }) => text === 'memento')
+    if (memento === undefined || (sprouts.length === 1 && roles.includes(sprouts[0] as Word))) continue
+    const message =
+      'memento reads call lists on the node of the only sprout, or where there are several homesteads'
+    tell(memento.at, message, { key: 'roles' })
+  }
+}
+
+function wordsOf({ nodes }: File, role: Role): readonly Word[] {
+  return nodes.flatMap(node => (node.roles ?? []).filter(({ text }) => text === role))
 }
 
 function checkSite({ site }: FileNode, sites: readonly Word[], tell: Tell): void {
@@ -159,6 +178,7 @@ function canonical(address: string): string {
 function deploymentOf(file: File, path: string): Deployment {
   const sites = (file.sites ?? []).map(site => site.text)
   const ssh = sshOf(file.ssh, WITHOUT_SSH)
+  const settings = textsOf(file.settings)
   const base = {
     domain: file.domain.text.toLowerCase(),
     sites: sites.length === 0 ? ['site1'] : sites,
@@ -169,8 +189,11 @@ function deploymentOf(file: File, path: string): Deployment {
     name: file.name.text,
     domain: base.domain,
     sites: base.sites,
-    nodes: withSharing(file.nodes.map(node => nodeOf(node, base))),
-    settings: textsOf(file.settings),
+    nodes: withSharedSubscribers(
+      withSharedRegistrations(file.nodes.map(node => nodeOf(node, base))),
+      settings,
+    ),
+    settings,
     secrets: new Map(
       [...(file.secrets ?? [])].map(([name, { env, file: at }]) => [name, referenceOf(env, at)]),
     ),
@@ -182,7 +205,7 @@ function deploymentOf(file: File, path: string): Deployment {
 function nodeOf(
   node: FileNode,
   base: Pick<Deployment, 'domain' | 'sites' | 'ssh'> & Pick<DeploymentNode, 'user'>,
-): Omit<DeploymentNode, 'sharesRegistrations'> {
+): Omit<DeploymentNode, 'sharesRegistrations' | 'sharesSubscribers'> {
   // Hosts tell theirs in this spelling, and it is compared as text.
   const address = canonical(node.address.text)
   return {

@@ -270,7 +270,7 @@ export class CassandraDatabase {
     try {
       await client.connect()
       await this.#examine(client)
-      await ensureSchema(client, { site: this.#view.site, schemas: this.#schemas, clock: this.#clock })
+      await ensureSchema(client, { schemas: this.#schemas, clock: this.#clock })
     } catch (error) {
       await client.shutdown().catch(() => undefined)
       if (error instanceof CwError && error.code === 'STORE_UNFIT') throw error
@@ -374,7 +374,7 @@ function queryOptions({ consistency, deadlineMs }: Manner): {
   return { prepare: true, consistency, readTimeout: deadlineMs }
 }
 
-/** Whoever does not answer in time is not waited for a second time at another host: `#withFallback` knows better. */
+/** What one host cannot do for lack of others is not tried at another host: `#withFallback` knows better. */
 class NextHostPolicy extends policies.retry.RetryPolicy {
   override onRequestError(
     ...[info, consistency, error]: Parameters<policies.retry.RetryPolicy['onRequestError']>
@@ -382,11 +382,17 @@ class NextHostPolicy extends policies.retry.RetryPolicy {
     const again = info.executionOptions.isIdempotent() && !(error instanceof errors.OperationTimedOutError)
     return again ? super.onRequestError(info, consistency, error) : this.rethrowResult()
   }
+
+  override onUnavailable(): policies.retry.DecisionInfo {
+    return this.rethrowResult()
+  }
 }
 
 /** Whether one node may do what a quorum could not: it answered that others do not, or waited for them too long. */
 function hasTooFew(error: unknown): boolean {
-  return (error instanceof errors.ResponseError && TOO_FEW.has(error.code)) || isWithoutAnswer(error)
+  if (error instanceof errors.ResponseError) return TOO_FEW.has(error.code)
+  if (error instanceof errors.NoHostAvailableError) return innerErrors(error).some(hasTooFew)
+  return isWithoutAnswer(error)
 }
 
 /** Whether what was asked for may have been done. */

@@ -12,13 +12,11 @@ export interface KeyspaceSchema {
 }
 
 export interface SchemaOptions {
-  /** The data centre that holds the copies. */
-  readonly site: string
   readonly schemas: readonly KeyspaceSchema[]
   readonly clock: Clock
 }
 
-/** What a single failure may take away and leave a quorum, where there are as many nodes. */
+/** In each data centre: what a single failure may take one away from and leave a quorum, where there are as many nodes. */
 const MOST_COPIES = 3
 /** Longer than all migrations take. Who dies in the middle of them keeps others waiting so long. */
 const LOCK_SECONDS = 120
@@ -40,7 +38,7 @@ const DECISION = { ...QUORUM, serialConsistency: localSerial }
  */
 export async function ensureSchema(client: Client, options: SchemaOptions): Promise<void> {
   if ((await outdated(client, options.schemas)).length === 0) return
-  await makeBookkeeping(client, options.site)
+  await makeBookkeeping(client)
   const holder = randomUUID()
   for (let attempt = 0; !(await take(client, holder)); attempt++) {
     if (attempt === MOST_ATTEMPTS) throw new Error('somebody else has been changing the schema for minutes')
@@ -48,7 +46,7 @@ export async function ensureSchema(client: Client, options: SchemaOptions): Prom
     if ((await outdated(client, options.schemas)).length === 0) return
   }
   try {
-    for (const schema of await outdated(client, options.schemas)) await migrate(client, schema, options.site)
+    for (const schema of await outdated(client, options.schemas)) await migrate(client, schema)
   } finally {
     const free = "DELETE FROM clearwater.locks WHERE name = 'schema' IF holder = ?"
     // Otherwise it is free after its time.
@@ -72,8 +70,8 @@ async function take(client: Client, holder: string): Promise<boolean> {
   }
 }
 
-async function migrate(client: Client, schema: KeyspaceSchema, site: string): Promise<void> {
-  await makeKeyspace(client, schema.name, site)
+async function migrate(client: Client, schema: KeyspaceSchema): Promise<void> {
+  await makeKeyspace(client, schema.name)
   const from = (await versions(client)).get(schema.name) ?? 0
   for (const [index, statements] of schema.migrations.slice(from).entries()) {
     for (const statement of statements) await client.execute(statement, [], PLAIN)
@@ -111,8 +109,8 @@ async function versions(client: Client): Promise<ReadonlyMap<string, number>> {
 }
 
 /** With ids of their own for the tables, so that they are the same whoever makes them. */
-async function makeBookkeeping(client: Client, site: string): Promise<void> {
-  await makeKeyspace(client, 'clearwater', site)
+async function makeBookkeeping(client: Client): Promise<void> {
+  await makeKeyspace(client, 'clearwater')
   await client.execute(
     'CREATE TABLE IF NOT EXISTS clearwater.schema_versions (keyspace_name text PRIMARY KEY, version int) ' +
       "WITH ID = 0e5b1f70-1f6c-11f1-8a55-5b1d2f6c0001 AND comment = 'how far migrations have come'",
@@ -127,12 +125,15 @@ async function makeBookkeeping(client: Client, site: string): Promise<void> {
   )
 }
 
-async function makeKeyspace(client: Client, name: string, site: string): Promise<void> {
-  const nodes = client.hosts.values().filter(host => host.datacenter === site).length
-  const copies = Math.min(MOST_COPIES, Math.max(1, nodes))
+/** With copies in every data centre that is there, for each site is to be served by its own. */
+async function makeKeyspace(client: Client, name: string): Promise<void> {
+  const sites = Map.groupBy(client.hosts.values(), ({ datacenter }) => datacenter)
+  const copies = [...sites].map(
+    ([site, nodes]) => `'${site.replaceAll("'", "''")}': ${Math.min(MOST_COPIES, nodes.length)}`,
+  )
   await client.execute(
     `CREATE KEYSPACE IF NOT EXISTS ${name} ` +
-      `WITH replication = {'class': 'NetworkTopologyStrategy', '${site.replaceAll("'", "''")}': ${copies}}`,
+      `WITH replication = {'class': 'NetworkTopologyStrategy', ${copies.join(', ')}}`,
     [],
     PLAIN,
   )

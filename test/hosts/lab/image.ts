@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { arch } from 'node:os'
 import { join } from 'node:path'
+import { POM } from '../../support/cassandra.ts'
+import { CASSANDRA_RECIPE, CASSANDRA_REPOSITORY, makeCassandraRepository } from './cassandra-package.ts'
 import { timed, tool } from './command.ts'
 import { LAYERS, STORE, type Layer } from './environment.ts'
 
@@ -14,7 +16,7 @@ const BASE_PACKAGES = [
 /** The Debian packages of a deployed node, so that tests of failures need not wait for apt. None is started. */
 const SERVICE_PACKAGES = [
   ...['etcd-server', 'etcd-client', 'memcached', 'snmpd', 'keepalived', 'dnsmasq', 'bind9', 'bind9-dnsutils'],
-  ...['nftables', 'logrotate', 'chrony', 'rsyslog'],
+  ...['nftables', 'logrotate', 'chrony', 'rsyslog', 'openjdk-17-jre-headless'],
 ]
 
 /** Runs in the new base image. `$1` is the apt proxy as hosts reach it. */
@@ -114,23 +116,29 @@ async function buildServices(base: string, folder: string, { proxyHere }: ImageO
   const merged = `${folder}.merged`
   rmSync(work, { recursive: true, force: true })
   for (const each of [folder, work, merged]) mkdirSync(each, { recursive: true })
+  const repository = await makeCassandraRepository()
   const script = `
     mount -t overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" overlay "$4"
     mount -t proc proc "$4/proc"
     mount --bind /dev "$4/dev"
     chroot "$4" sh -euc "$5" sh "$6"
+    mkdir -p "$4$7"
+    cp -a "$8/." "$4$7"
   `
   const places = [base, folder, work, merged]
   await tool(
     ...(['unshare', '--mount', '--pid', '--fork', '--kill-child'] as const),
-    ...['sh', '-euc', script, 'sh', ...places, SERVICES_SCRIPT, proxyHere],
+    ...['sh', '-euc', script, 'sh', ...places, SERVICES_SCRIPT, proxyHere, CASSANDRA_REPOSITORY, repository],
   )
+  rmSync(repository, { recursive: true })
   for (const each of [work, merged]) rmSync(each, { recursive: true, force: true })
 }
 
 /** Changes with this file, with the machine's sources and release, and with where hosts find the proxy. */
 function recipeHash(proxyInLab: string): string {
-  const texts = [import.meta.filename, ...sources()].map(file => readFileSync(file, 'utf8'))
+  const texts = [import.meta.filename, CASSANDRA_RECIPE, POM, ...sources()].map(file =>
+    readFileSync(file, 'utf8'),
+  )
   const recipe = JSON.stringify([texts, proxyInLab, release(), arch()])
   return createHash('sha256').update(recipe).digest('hex').slice(0, 16)
 }
