@@ -6,8 +6,6 @@ import { etcdVoters } from './voters.ts'
 
 /** Where ralf listens for HTTP. */
 const RALF_PORT = 10_888
-/** Where sprout takes calls for Memento, one after its S-CSCF. */
-const MEMENTO_SIP_PORT = CORE_PORTS.scscf + 1
 
 /**
  * The first text of `shared_config`: names that follow from the domain, then what the deployment file sets.
@@ -26,8 +24,8 @@ export function sharedConfigOf(deployment: Deployment, secretOf: (name: string) 
   if (has('ralf')) values.set('ralf_hostname', `ralf.${domain}:${RALF_PORT}`)
   if (has('homer')) values.set('xdms_hostname', `homer.${domain}:${CORE_PORTS.homer}`)
   if (has('ellis')) values.set('ellis_hostname', `ellis.${domain}`)
-  // What memento gives out sprout has to write down.
-  if (has('memento')) values.set('memento', `${MEMENTO_SIP_PORT}`)
+  // What memento gives out sprout has to write down. Criteria name it, so it needs no port of its own.
+  if (has('memento')) values.set('memento', `${CORE_PORTS.scscf}`)
   // With an HSS subscribers are not provisioned here.
   if (settings.has('hss_hostname') || settings.has('hss_realm')) values.delete('hs_provisioning_hostname')
   for (const [name, value] of settings) values.set(name, value)

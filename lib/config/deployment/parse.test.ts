@@ -279,3 +279,28 @@ test('whatever the file holds, it is read or told what is wrong', () => {
     { numRuns: 500 },
   )
 })
+
+describe('memento reads call lists', () => {
+  const file = (...nodes: readonly string[]): string =>
+    `name: lab\ndomain: ims.test\nnodes:\n${nodes
+      .map((roles, index) => `  - { name: n-${index}, address: 192.0.2.${index + 1}, roles: [${roles}] }\n`)
+      .join('')}`
+  const sentence = expect.objectContaining({
+    message: 'memento reads call lists on the node of the only sprout, or where there are several homesteads',
+  }) as unknown
+
+  test.each([
+    ['beside the only sprout', file('bono', 'sprout, memento', 'homestead'), false],
+    ['apart from it', file('bono', 'sprout', 'homestead, memento'), true],
+    ['beside one of two sprouts', file('bono', 'sprout, memento', 'sprout, homestead'), true],
+    ['in Cassandra', file('bono', 'sprout', 'homestead', 'homestead', 'memento'), false],
+    [
+      'in Cassandra of the operator',
+      `${file('bono', 'sprout', 'homestead, memento')}settings: { cassandra_hostname: cassandra.example.com }\n`,
+      false,
+    ],
+  ])('%s', (_, text, refused) => {
+    if (refused) expect(faultsOf(text)).toContainEqual(sentence)
+    else expect(faultsOf(text)).not.toContainEqual(sentence)
+  })
+})
