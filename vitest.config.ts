@@ -1,7 +1,19 @@
 import { defineConfig } from 'vitest/config'
 
+/**
+ * Processes, hosts and JVMs that share two cores miss a deadline now and then. Where nobody watches, a test has a second
+ * try, and the run ends with the names of those that took it.
+ */
+const retry = process.env.CI === undefined ? 0 : 1
+
 /** Suites that own ports, processes and phones: one file after another, with time to start and stop them. */
-const serial = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000, teardownTimeout: 30_000 }
+const serial = {
+  retry,
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  teardownTimeout: 30_000,
+}
 
 export default defineConfig({
   test: {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import { RETRIED } from './retried-reporter.mjs'
 import { ROOT } from './runtime.mjs'
 
 export const SUITES = ['unit', 'integration', 'phones', 'hosts']
@@ -75,14 +76,19 @@ export function skipSuite(reason) {
 export async function runSuite(runtime, suite, args) {
   const folder = mkdtempSync(join(tmpdir(), 'clearwater-test-'))
   const report = join(folder, 'report.json')
+  const retried = join(folder, RETRIED)
   try {
     const code = await runtime.node([
       ...(suite === 'hosts' ? ['test/hosts/run.ts'] : []),
       'node_modules/vitest/vitest.mjs',
       ...['run', '--project', suite, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      '--reporter=./tool/retried-reporter.mjs',
       ...args,
     ])
-    return count(suite, readReport(report), code)
+    return {
+      ...count(suite, readReport(report), code),
+      retried: readNames(retried).map(each => `${suite}: ${each}`),
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -118,6 +124,14 @@ function reason(messages) {
     .join('\n')
 }
 
+function readNames(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return []
+  }
+}
+
 function readReport(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
@@ -132,6 +146,7 @@ function readReport(file) {
  */
 export function summarise(counts) {
   const total = key => counts.reduce((sum, each) => sum + each[key], 0)
+  for (const test of counts.flatMap(each => each.retried ?? [])) console.log(`at a second try: ${test}`)
   for (const failure of counts.flatMap(each => each.failures)) console.log(`failed: ${failure}`)
   if (total('skipped') > 0) console.log(`${total('skipped')} skipped`)
   console.log(`${total('passed')} passed, ${total('failed')} failed`)
