@@ -5,9 +5,9 @@ import { action, type ChangeBase } from './action.ts'
 const FOLDER = '/etc/clearwater/cassandra'
 /** How this node came into the cluster; it matters while it has no data. */
 const MEMBERSHIP = `${FOLDER}/membership.env`
-const DATA = '/var/lib/clearwater-cassandra'
+export const CASSANDRA_DATA = '/var/lib/clearwater-cassandra'
 /** Cassandra makes it once it has a place on the ring. */
-const DATA_SYSTEM = `${DATA}/data/system`
+const DATA_SYSTEM = `${CASSANDRA_DATA}/data/system`
 
 export const CASSANDRA_UNIT = 'clearwater-cassandra.service'
 
@@ -40,10 +40,16 @@ export const cassandraMember = action<Record<string, never>, CassandraMemberChan
       `CASSANDRA_CONFIG=${FOLDER}/${how === 'found' ? 'founder' : 'cassandra'}.yaml`,
       '',
     ].join('\n')
-    await mustScript(shell, 'clearing what is left of another Cassandra', CLEAR, [CASSANDRA_UNIT, DATA], {
-      sudo: true,
-      signal,
-    })
+    await mustScript(
+      shell,
+      'clearing what is left of another Cassandra',
+      CLEAR,
+      [CASSANDRA_UNIT, CASSANDRA_DATA],
+      {
+        sudo: true,
+        signal,
+      },
+    )
     await shell.write(MEMBERSHIP, text, { mode: 0o644, owner: 'root:root', sudo: true, signal })
   },
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { CASSANDRA_UNIT } from './cassandra-member.ts'
+import { CASSANDRA_DATA, CASSANDRA_UNIT } from './cassandra-member.ts'
 import type { Manifest } from '../playbook/manifest.ts'
 import { mustScript } from '../ssh/shell.ts'
 import { action, type ChangeBase } from './action.ts'
@@ -14,9 +14,11 @@ export interface RetireChange extends ChangeBase {
 
 /** The file goes last but for the record: a run that is killed between them does both again. */
 const RETIRE = `
-# What a node of Cassandra has goes to the others first.
-if [ "$1" = clearwater-cassandra.service ] && systemctl is-active --quiet "$1"; then nodetool decommission --force || exit 1; fi
+given=
+# What a node of Cassandra has goes to the others first, and is of no use to it any more.
+if [ "$1" = "$3" ] && systemctl is-active --quiet "$1"; then nodetool decommission --force || exit 1; given=yes; fi
 if systemctl cat "$1" >/dev/null 2>&1; then systemctl disable --quiet --now "$1" || exit 1; fi
+[ -z "$given" ] || find "$4" -mindepth 1 -delete || exit 1
 [ -z "$2" ] || rm -f -- "$2"
 systemctl daemon-reload
 `
@@ -39,7 +41,7 @@ export const retire = action<Record<string, never>, RetireChange>({
   },
   async carryOut({ unit, file = '' }, { shell, signal }) {
     const options = { sudo: true, signal, deadlineMs: 600_000 }
-    await mustScript(shell, `stopping ${unit}`, RETIRE, [unit, file], options)
+    await mustScript(shell, `stopping ${unit}`, RETIRE, [unit, file, CASSANDRA_UNIT, CASSANDRA_DATA], options)
   },
   recorded: ({ unit, file }, manifest): Manifest => ({
     ...manifest,

@@ -24,6 +24,8 @@ const DOORS: readonly Door[] = [
   { on: 'all', from: 'nodes', tcp: [4000, 2380], why: 'etcd' },
   { on: 'all', from: 'nodes', tcp: [2381], why: 'health of etcd' },
   { on: 'all', from: 'nodes', tcp: [9071, 9072], why: 'managers' },
+  // Also to and from one that has lost its role, and gives what it has to the others.
+  { on: 'all', from: 'nodes', tcp: [7000], why: 'Cassandra among its nodes' },
   { on: 'ellis', from: 'world', tcp: [80, 443], why: 'portal' },
   { on: 'bono', from: 'world', tcp: [5060, 5062, 3478], udp: [5060, 3478, '32768-65535'], why: 'clients' },
   { on: 'bono', from: ['bono', 'sprout'], tcp: [5058], why: 'trusted SIP' },
@@ -41,7 +43,6 @@ const DOORS: readonly Door[] = [
   { on: 'memento', from: 'world', tcp: [11888], why: 'call lists' },
   { on: 'homestead', from: ['sprout', 'ellis', 'bono', 'memento'], tcp: [8888], why: 'subscribers' },
   { on: 'homestead', from: ['ellis', 'homestead'], tcp: [8889], why: 'provisioning' },
-  { on: 'homestead', from: ['homestead'], tcp: [7000], why: 'Cassandra among its nodes' },
   { on: 'homestead', from: ['homestead', 'homer', 'sprout', 'memento'], tcp: [9042], why: 'Cassandra' },
   { on: 'homer', from: ['sprout', 'ellis'], tcp: [7888], why: 'service documents' },
   { on: 'ralf', from: ['sprout', 'bono', 'ralf'], tcp: [10888], why: 'charging' },
