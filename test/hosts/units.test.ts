@@ -17,6 +17,7 @@ const DAEMONS = [
   'homer',
   'ellis',
   'ralf',
+  'memento',
   'config-manager',
   'queue-manager',
 ] as const
