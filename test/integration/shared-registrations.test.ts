@@ -201,11 +201,7 @@ describe('cw up --stores memcached', () => {
       7,
       'error SERVICE_UNREACHABLE: no memcached answers',
     ],
-    [
-      ['--stores', 'memcached', '--memcached', 'localhost'],
-      2,
-      'error OPTION_INVALID: --memcached: "localhost"',
-    ],
+    [['--stores', 'memcached', '--memcached', 'a:b:c'], 2, 'error OPTION_INVALID: --memcached: "a:b:c"'],
     [['--stores', 'redis'], 2, 'error USAGE: '],
   ])('with %j says why it does not start', async (args, code, message) => {
     using folder = new TempDir('stores')

@@ -46,6 +46,11 @@ interface Counts {
   foreign: number
 }
 
+interface UnfitDetail {
+  readonly cause?: unknown
+  readonly remedy?: string
+}
+
 /** What each attempt to do something is asked for. */
 interface Manner {
   readonly consistency: types.consistencies
@@ -274,7 +279,10 @@ export class CassandraDatabase {
     } catch (error) {
       await client.shutdown().catch(() => undefined)
       if (error instanceof CwError && error.code === 'STORE_UNFIT') throw error
-      if (isSiteUnknown(error)) throw this.#unfit(`it has no data centre ${this.#view.site}`, error)
+      if (isSiteUnknown(error)) {
+        const remedy = 'name the site as the data centre is named: local_site_name'
+        throw this.#unfit(`it has no data centre ${this.#view.site}`, { cause: error, remedy })
+      }
       this.#trouble = error
       return false
     }
@@ -323,11 +331,11 @@ export class CassandraDatabase {
     if (name !== clusterName) throw this.#unfit(`it is the cluster ${String(name)}, not ${clusterName}`)
   }
 
-  #unfit(why: string, cause?: unknown): CwError {
+  #unfit(why: string, { cause, remedy = 'name nodes of the right cluster' }: UnfitDetail = {}): CwError {
     return new CwError('STORE_UNFIT', `Cassandra at ${this.#view.contactPoints.join(', ')} is not ours`, {
       why,
       changed: 'nothing',
-      remedies: ['name nodes of the right cluster', 'see what there is: nodetool describecluster'],
+      remedies: [remedy, 'see what there is: nodetool describecluster'],
       cause,
     })
   }

@@ -24,7 +24,7 @@ const LOCK_RETRY_MS = 500
 const MOST_ATTEMPTS = 600
 const DDL_DEADLINE_MS = 30_000
 
-const { localQuorum, localSerial } = types.consistencies
+const { localOne, localQuorum, localSerial } = types.consistencies
 const NOT_HEARD: number = types.responseErrorCodes.writeTimeout
 const PLAIN = { prepare: false, readTimeout: DDL_DEADLINE_MS, isIdempotent: true }
 const QUORUM = { consistency: localQuorum, readTimeout: DDL_DEADLINE_MS }
@@ -37,7 +37,8 @@ const DECISION = { ...QUORUM, serialConsistency: localSerial }
  * @throws CwError STORE_UNFIT if a newer release has been here
  */
 export async function ensureSchema(client: Client, options: SchemaOptions): Promise<void> {
-  if ((await outdated(client, options.schemas)).length === 0) return
+  // By one copy, so that who starts while others are down finds that there is nothing to do.
+  if ((await outdated(client, options.schemas, localOne)).length === 0) return
   await makeBookkeeping(client)
   const holder = randomUUID()
   for (let attempt = 0; !(await take(client, holder)); attempt++) {
@@ -87,14 +88,15 @@ async function migrate(client: Client, schema: KeyspaceSchema): Promise<void> {
 async function outdated(
   client: Client,
   schemas: readonly KeyspaceSchema[],
+  consistency = localQuorum,
 ): Promise<readonly KeyspaceSchema[]> {
-  const there = await versions(client)
+  const there = await versions(client, consistency)
   const newer = schemas.find(({ name, migrations }) => (there.get(name) ?? 0) > migrations.length)
   if (newer !== undefined) throw tooNew(newer, there.get(newer.name) ?? 0)
   return schemas.filter(({ name, migrations }) => (there.get(name) ?? 0) < migrations.length)
 }
 
-async function versions(client: Client): Promise<ReadonlyMap<string, number>> {
+async function versions(client: Client, consistency = localQuorum): Promise<ReadonlyMap<string, number>> {
   const { rows: tables } = await client.execute(
     "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'clearwater' AND table_name = 'schema_versions'",
     [],
@@ -103,7 +105,7 @@ async function versions(client: Client): Promise<ReadonlyMap<string, number>> {
   if (tables.length === 0) return new Map()
   const { rows } = await client.execute('SELECT keyspace_name, version FROM clearwater.schema_versions', [], {
     ...QUORUM,
-    prepare: false,
+    ...{ consistency, prepare: false },
   })
   return new Map(rows.map(row => [String(row['keyspace_name']), Number(row['version'])]))
 }
