@@ -8,7 +8,7 @@ import { startChronos } from '../../daemons/chronos/chronos.ts'
 import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
 import { startEllis } from '../../daemons/ellis/ellis.ts'
 import { startHomer } from '../../daemons/homer/homer.ts'
-import { startHomestead, type HomesteadOptions } from '../../daemons/homestead/homestead.ts'
+import { startHomestead } from '../../daemons/homestead/homestead.ts'
 import { healthByHttp } from '../../daemons/queue-manager/node-health.ts'
 import { startMemento } from '../../daemons/memento/memento.ts'
 import type { HttpChallenge } from '../../daemons/memento/authentication.ts'
@@ -40,14 +40,12 @@ import type { NodeProtection } from '../../lib/sip/node.ts'
 import type { Quiescing } from '../../lib/sip/quiescing.ts'
 import type { CassandraStores } from '../../lib/store/cassandra/stores.ts'
 import type { CallListStore } from '../../lib/store/call-list-store.ts'
-import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import type { EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
-import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
 import { keptSecret } from '../../lib/store/embedded/secret.ts'
-import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
+import { embeddedSubscribers } from '../../lib/store/embedded/subscribers.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
 import { ChronosTimers } from '../../lib/timers/chronos/client.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
@@ -330,15 +328,6 @@ async function moveIn(
   await moves[what](await base.openStores(), stores, base.log)
 }
 
-async function ownSubscribers(base: Base): Promise<HomesteadOptions['stores']> {
-  const environment = await base.openStores()
-  return {
-    cache: new EmbeddedSubscriberCacheStore(environment),
-    provisioning: new EmbeddedProvisioningStore(environment),
-    aka: new EmbeddedAkaStore(environment),
-  }
-}
-
 async function homestead(base: Base): Promise<Part> {
   const { place, clock, log, opened } = base
   const cassandra = await openCassandra(base, 'homestead')
@@ -346,7 +335,7 @@ async function homestead(base: Base): Promise<Part> {
   const running = await startHomestead({
     clock,
     log,
-    stores: cassandra ?? (await ownSubscribers(base)),
+    stores: cassandra ?? embeddedSubscribers(await base.openStores()),
     isAlive: () => cassandra?.database.connected !== false,
     bind: place.bind,
     port: place.ports.homestead,

@@ -21,14 +21,12 @@ import type { CallListStore } from '../../lib/store/call-list-store.ts'
 import type { CassandraView } from '../../lib/store/cassandra/database.ts'
 import type { CassandraStores } from '../../lib/store/cassandra/stores.ts'
 import type { DocumentStore } from '../../lib/store/document-store.ts'
-import { EmbeddedAkaStore } from '../../lib/store/embedded/aka.ts'
 import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
 import { EmbeddedDocumentStore } from '../../lib/store/embedded/documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from '../../lib/store/embedded/environment.ts'
 import { EmbeddedFlowStore } from '../../lib/store/embedded/flows.ts'
-import { EmbeddedProvisioningStore } from '../../lib/store/embedded/provisioning.ts'
 import { keptSecret } from '../../lib/store/embedded/secret.ts'
-import { EmbeddedSubscriberCacheStore } from '../../lib/store/embedded/subscriber-cache.ts'
+import { embeddedSubscribers } from '../../lib/store/embedded/subscribers.ts'
 import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
@@ -188,11 +186,7 @@ async function openHttp(base: Base, addRoutes: (server: HttpServer) => void): Pr
     clock,
     log: base.log.with({ daemon: 'homestead' }),
     isAlive,
-    stores: cassandra ?? {
-      cache: new EmbeddedSubscriberCacheStore(environment),
-      provisioning: new EmbeddedProvisioningStore(environment),
-      aka: new EmbeddedAkaStore(environment),
-    },
+    stores: cassandra ?? embeddedSubscribers(environment),
     bind: LOOPBACK,
     port: ports.homestead,
     provisioningPort: ports.provisioning,

@@ -1,5 +1,5 @@
 import { empty, type HttpAnswer, type HttpRequest } from '../../lib/http/message.ts'
-import type { Metric } from '../../lib/kit/metric.ts'
+import { counter, type Metric } from '../../lib/kit/metric.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { finishedCalls, formatCallList } from '../../lib/ims/call-list/calls.ts'
 import type { Homestead } from '../../lib/ims/homestead.ts'
@@ -93,23 +93,17 @@ function metricsOf(
   { counts: authentications }: Authentication,
   admission: Admission | undefined,
 ): readonly Metric[] {
-  const counter = (name: string, help: string, samples: Metric['samples']): Metric => ({
-    name: `clearwater_memento_${name}_total`,
-    help,
-    type: 'counter',
-    samples,
-  })
   return [
-    counter('requests', 'Requests for call lists.', [{ value: counts.requests }]),
-    counter('requests_refused', 'Requests that were refused because of overload.', [
+    counter('memento_requests', 'Requests for call lists.', [{ value: counts.requests }]),
+    counter('memento_requests_refused', 'Requests that were refused because of overload.', [
       { value: admission?.figures.refused ?? 0 },
     ]),
     counter(
-      'authentications',
+      'memento_authentications',
       'Attempts to authenticate, by how they came out.',
       Object.entries(authentications).map(([outcome, value]) => ({ labels: { outcome }, value })),
     ),
-    counter('lists', 'Call lists that were given out.', [{ value: counts.lists }]),
-    counter('calls', 'Calls in those lists.', [{ value: counts.calls }]),
+    counter('memento_lists', 'Call lists that were given out.', [{ value: counts.lists }]),
+    counter('memento_calls', 'Calls in those lists.', [{ value: counts.calls }]),
   ]
 }

@@ -1,4 +1,4 @@
-import type { Metric } from '../../lib/kit/metric.ts'
+import { counter, type Metric } from '../../lib/kit/metric.ts'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'
@@ -124,18 +124,14 @@ async function secretOf(
 }
 
 function metricsOf({ counts }: MemcachedCluster, foreign: number): readonly Metric[] {
-  const counter = (name: string, help: string, value: number): Metric => ({
-    name: `clearwater_memcached_${name}_total`,
-    type: 'counter',
-    help,
-    samples: [{ value }],
-  })
   return [
-    counter('reads', 'Values read from memcached.', counts.reads),
-    counter('writes', 'Changes of values in memcached.', counts.writes),
-    counter('conflicts', 'Changes that another one came before.', counts.conflicts),
-    counter('failures', 'Requests that a memcached server failed.', counts.failures),
-    counter('repairs', 'Values given again to a server that had lost them.', counts.repairs),
-    counter('foreign', 'Values that could not be read.', foreign),
+    counter('memcached_reads', 'Values read from memcached.', [{ value: counts.reads }]),
+    counter('memcached_writes', 'Changes of values in memcached.', [{ value: counts.writes }]),
+    counter('memcached_conflicts', 'Changes that another one came before.', [{ value: counts.conflicts }]),
+    counter('memcached_failures', 'Requests that a memcached server failed.', [{ value: counts.failures }]),
+    counter('memcached_repairs', 'Values given again to a server that had lost them.', [
+      { value: counts.repairs },
+    ]),
+    counter('memcached_foreign', 'Values that could not be read.', [{ value: foreign }]),
   ]
 }

@@ -38,3 +38,17 @@ export interface CallListStore {
   /** Removes these fragments; those that are not there do not matter. */
   remove(impu: Impu, fragments: readonly CallFragment[]): Promise<void>
 }
+
+/** The column of the original's table that a fragment is kept in (interfaces.md §13.4). */
+export function columnOf({ timestamp, id, kind }: CallFragment): string {
+  return `call_${timestamp}_${id}_${kind}`
+}
+
+const COLUMN = /^call_(\d{14})_([0-9A-Za-z]+)_(begin|end|rejected)$/
+
+/** What a column holds; undefined if its name is no fragment's. */
+export function fragmentOf(column: string, xml: string): CallFragment | undefined {
+  const match = COLUMN.exec(column)
+  if (match === null) return undefined
+  return { timestamp: match[1] ?? '', id: match[2] ?? '', kind: match[3] as FragmentKind, xml }
+}

@@ -16,6 +16,17 @@ export interface Credentials {
   readonly hasUsim?: true
 }
 
+/** Whether two prove themselves by the same. */
+export function sameCredentials(a: Credentials, b: Credentials): boolean {
+  return (
+    a.ha1 === b.ha1 &&
+    a.sha256Ha1 === b.sha256Ha1 &&
+    a.realm === b.realm &&
+    a.plaintextPassword === b.plaintextPassword &&
+    a.hasUsim === b.hasUsim
+  )
+}
+
 export interface PrivateUser extends Credentials {
   readonly irss: readonly IrsId[]
 }

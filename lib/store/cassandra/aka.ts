@@ -2,7 +2,7 @@ import type { Impi } from '../../ims/identity.ts'
 import { KeyedLock } from '../../kit/keyed-lock.ts'
 import type { AkaKey, AkaStore, Sqn } from '../aka-store.ts'
 import { contested } from './contested.ts'
-import type { CassandraDatabase, Row } from './database.ts'
+import { textIn, type CassandraDatabase, type Row } from './database.ts'
 
 const TABLE = 'homestead_provisioning.aka'
 const HEX = /^[0-9a-f]+$/
@@ -73,8 +73,8 @@ export class CassandraAkaStore implements AkaStore {
 
   #keyOf(impi: Impi, row: Row): { readonly key: AkaKey; readonly sqn: Sqn } | undefined {
     const hex = (column: string): string | undefined => {
-      const value: unknown = row[column]
-      return typeof value === 'string' && HEX.test(value) ? value : undefined
+      const value = textIn(row, column)
+      return value !== undefined && HEX.test(value) ? value : undefined
     }
     const [k, opc, amf, sqn] = [hex('k'), hex('opc'), hex('amf'), hex('sqn')]
     if (k !== undefined && opc !== undefined && amf !== undefined && sqn !== undefined)

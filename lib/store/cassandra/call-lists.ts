@@ -1,7 +1,7 @@
 import type { Impu } from '../../ims/identity.ts'
 import type { Duration } from '../../kit/clock.ts'
-import type { CallFragment, CallListStore, FragmentKind } from '../call-list-store.ts'
-import type { CassandraDatabase, Row } from './database.ts'
+import { columnOf, fragmentOf, type CallFragment, type CallListStore } from '../call-list-store.ts'
+import { textIn, type CassandraDatabase, type Row } from './database.ts'
 import type { KeyspaceSchema } from './schema.ts'
 
 /** interfaces.md §13.4, as a table that was made for Thrift is seen by CQL. */
@@ -15,7 +15,6 @@ export const MEMENTO: KeyspaceSchema = {
   ],
 }
 
-const COLUMN = /^call_(\d{14})_([^_]+)_(begin|end|rejected)$/
 const REMOVED_AT_ONCE = 100
 
 /** Call lists in Cassandra, which lets fragments go by itself. */
@@ -50,21 +49,14 @@ export class CassandraCallListStore implements CallListStore {
   }
 
   #fragmentOf(impu: Impu, row: Row): CallFragment | undefined {
-    const column: unknown = row['column1']
-    const value: unknown = row['value']
+    const column = textIn(row, 'column1')
     // A row of static columns alone, which nothing here uses.
-    if (typeof column !== 'string') return undefined
-    const [, timestamp = '', id = '', kind] = COLUMN.exec(column) ?? []
-    if (kind === undefined || !(value instanceof Buffer)) {
-      this.#database.passOver('memento.call_lists', `${impu} ${column}`)
-      return undefined
-    }
-    return { timestamp, id, kind: kind as FragmentKind, xml: value.toString() }
+    if (column === undefined) return undefined
+    const value: unknown = row['value']
+    const fragment = value instanceof Buffer ? fragmentOf(column, value.toString()) : undefined
+    if (fragment === undefined) this.#database.passOver('memento.call_lists', `${impu} ${column}`)
+    return fragment
   }
-}
-
-function columnOf({ timestamp, id, kind }: CallFragment): string {
-  return `call_${timestamp}_${id}_${kind}`
 }
 
 function inOrder(a: CallFragment, b: CallFragment): number {

@@ -1,5 +1,5 @@
 import { Client, errors, policies, types } from 'cassandra-driver'
-import type { Metric } from '../../kit/metric.ts'
+import { counter, type Metric } from '../../kit/metric.ts'
 import { pause, seconds, type Clock, type Duration } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
 import { Limiter } from '../../kit/limiter.ts'
@@ -29,6 +29,12 @@ export interface DatabaseOptions {
 
 export type Row = types.Row
 
+/** The text in a column; undefined where there is none, or something else. */
+export function textIn(row: Row | undefined, column: string): string | undefined {
+  const value: unknown = row?.[column]
+  return typeof value === 'string' ? value : undefined
+}
+
 /** A statement with its values in the order of its question marks. */
 export interface Statement {
   readonly query: string
@@ -51,10 +57,10 @@ interface UnfitDetail {
   readonly remedy?: string
 }
 
-/** What each attempt to do something is asked for. */
+/** What each attempt to do something is asked for, as the driver takes it. */
 interface Manner {
   readonly consistency: types.consistencies
-  readonly deadlineMs: number
+  readonly readTimeout: number
 }
 
 const READ_DEADLINE_MS = 1000
@@ -73,8 +79,12 @@ const { localQuorum, localOne, localSerial } = types.consistencies
 const { unavailableException, readTimeout, writeTimeout, readFailure, writeFailure } =
   types.responseErrorCodes
 /** What a node answers when others, whom the quorum needs, do not. */
-const TOO_FEW: ReadonlySet<number> = new Set([
-  ...[unavailableException, readTimeout, writeTimeout, readFailure, writeFailure],
+const TOO_FEW: ReadonlySet<number> = new Set<number>([
+  unavailableException,
+  readTimeout,
+  writeTimeout,
+  readFailure,
+  writeFailure,
 ])
 
 const UNKNOWN_OUTCOME: ReadonlySet<number> = new Set([writeTimeout, writeFailure])
@@ -137,7 +147,7 @@ export class CassandraDatabase {
   async read(query: string, values: readonly unknown[]): Promise<readonly Row[]> {
     this.counts.reads++
     return this.#withFallback(READ_DEADLINE_MS, async (client, manner) => {
-      const options = { ...queryOptions(manner), isIdempotent: true, fetchSize: 5000 }
+      const options = { ...manner, isIdempotent: true, fetchSize: 5000 }
       const result = await client.execute(query, [...values], options)
       if (typeof result.pageState !== 'string') return result.rows
       const rows: Row[] = []
@@ -158,7 +168,7 @@ export class CassandraDatabase {
       const at = pageState
       const result = await this.#withFallback(READ_DEADLINE_MS * 5, (client, manner) =>
         client.execute(query, [...values], {
-          ...queryOptions(manner),
+          ...manner,
           ...{ isIdempotent: true, autoPage: false, fetchSize: pageSize },
           ...(at === undefined ? {} : { pageState: at }),
         }),
@@ -179,7 +189,7 @@ export class CassandraDatabase {
     this.counts.writes++
     const timestamp = Number(this.micros())
     await this.#withFallback(WRITE_DEADLINE_MS, (client, manner) => {
-      const options = { ...queryOptions(manner), isIdempotent: true, timestamp }
+      const options = { ...manner, isIdempotent: true, timestamp }
       return more.length === 0
         ? client.execute(first.query, [...first.values], options)
         : client.batch(
@@ -197,8 +207,8 @@ export class CassandraDatabase {
    */
   async decide(query: string, values: readonly unknown[]): Promise<boolean | undefined> {
     this.counts.decisions++
-    const manner = { consistency: localQuorum, deadlineMs: DECISION_DEADLINE_MS }
-    const options = { ...queryOptions(manner), serialConsistency: localSerial, isIdempotent: false }
+    const manner: Manner = { consistency: localQuorum, readTimeout: DECISION_DEADLINE_MS }
+    const options = { ...manner, serialConsistency: localSerial, isIdempotent: false }
     return this.#attempt(async client => {
       try {
         const result = await client.execute(query, [...values], options)
@@ -225,23 +235,19 @@ export class CassandraDatabase {
 
   metrics(): readonly Metric[] {
     const { reads, writes, decisions, downgraded, failures, foreign } = this.counts
-    const counter = (name: string, help: string, samples: Metric['samples']): Metric => ({
-      name: `clearwater_cassandra_${name}_total`,
-      help,
-      type: 'counter',
-      samples,
-    })
     return [
-      counter('operations', 'What Cassandra was asked for, by kind.', [
+      counter('cassandra_operations', 'What Cassandra was asked for, by kind.', [
         { labels: { kind: 'read' }, value: reads },
         { labels: { kind: 'write' }, value: writes },
         { labels: { kind: 'decision' }, value: decisions },
       ]),
-      counter('downgraded', 'Operations made with one copy, as there was no quorum.', [
+      counter('cassandra_downgraded', 'Operations made with one copy, as there was no quorum.', [
         { value: downgraded },
       ]),
-      counter('failures', 'Operations that failed.', [{ value: failures }]),
-      counter('foreign_rows', 'Rows that could not be read and were passed over.', [{ value: foreign }]),
+      counter('cassandra_failures', 'Operations that failed.', [{ value: failures }]),
+      counter('cassandra_foreign_rows', 'Rows that could not be read and were passed over.', [
+        { value: foreign },
+      ]),
       {
         name: 'clearwater_cassandra_nodes_up',
         help: 'Nodes of Cassandra in this site that answer.',
@@ -327,8 +333,8 @@ export class CassandraDatabase {
     const { clusterName } = this.#view
     if (clusterName === undefined) return
     const { rows } = await client.execute('SELECT cluster_name FROM system.local')
-    const name: unknown = rows[0]?.['cluster_name']
-    if (name !== clusterName) throw this.#unfit(`it is the cluster ${String(name)}, not ${clusterName}`)
+    const name = textIn(rows[0], 'cluster_name')
+    if (name !== clusterName) throw this.#unfit(`it is the cluster ${name ?? '?'}, not ${clusterName}`)
   }
 
   #unfit(why: string, { cause, remedy = 'name nodes of the right cluster' }: UnfitDetail = {}): CwError {
@@ -344,11 +350,11 @@ export class CassandraDatabase {
   #withFallback<T>(deadlineMs: number, act: (client: Client, manner: Manner) => Promise<T>): Promise<T> {
     return this.#attempt(async client => {
       try {
-        return await act(client, { consistency: localQuorum, deadlineMs })
+        return await act(client, { consistency: localQuorum, readTimeout: deadlineMs })
       } catch (error) {
         if (!hasTooFew(error)) throw error
         this.counts.downgraded++
-        return act(client, { consistency: localOne, deadlineMs })
+        return act(client, { consistency: localOne, readTimeout: deadlineMs })
       }
     })
   }
@@ -372,14 +378,6 @@ export class CassandraDatabase {
     const hosts = this.#client?.hosts.values() ?? []
     return hosts.filter(host => host.datacenter === this.#view.site && host.isUp()).length
   }
-}
-
-function queryOptions({ consistency, deadlineMs }: Manner): {
-  prepare: true
-  consistency: types.consistencies
-  readTimeout: number
-} {
-  return { prepare: true, consistency, readTimeout: deadlineMs }
 }
 
 /** What one host cannot do for lack of others is not tried at another host: `#withFallback` knows better. */

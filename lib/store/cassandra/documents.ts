@@ -1,6 +1,6 @@
 import type { Impu } from '../../ims/identity.ts'
 import type { DocumentStore } from '../document-store.ts'
-import type { CassandraDatabase } from './database.ts'
+import { textIn, type CassandraDatabase } from './database.ts'
 import type { KeyspaceSchema } from './schema.ts'
 
 /** interfaces.md §3. */
@@ -19,8 +19,7 @@ export class CassandraDocumentStore implements DocumentStore {
 
   async get(impu: Impu): Promise<string | undefined> {
     const [row] = await this.#database.read('SELECT value FROM homer.simservs WHERE user = ?', [impu])
-    const value: unknown = row?.['value']
-    return typeof value === 'string' ? value : undefined
+    return textIn(row, 'value')
   }
 
   async put(impu: Impu, document: string): Promise<void> {

@@ -1,22 +1,23 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Impi, Impu } from '../../ims/identity.ts'
 import { CwError } from '../../kit/errors.ts'
-import type {
-  Credentials,
-  IrsId,
-  ListedPublicUser,
-  PrivateUser,
-  ProfileId,
-  ProvisioningStore,
-  PublicUser,
-  RegistrationSet,
-  RingPart,
-  StoredProfile,
-  Subscriber,
-  SubscriberOutcome,
+import {
+  sameCredentials,
+  type Credentials,
+  type IrsId,
+  type ListedPublicUser,
+  type PrivateUser,
+  type ProfileId,
+  type ProvisioningStore,
+  type PublicUser,
+  type RegistrationSet,
+  type RingPart,
+  type StoredProfile,
+  type Subscriber,
+  type SubscriberOutcome,
 } from '../provisioning-store.ts'
 import { contested } from './contested.ts'
-import type { CassandraDatabase, Row, Statement } from './database.ts'
+import { textIn, type CassandraDatabase, type Row, type Statement } from './database.ts'
 import { linkedNames, linkStatement, unlinkStatement, type LinkTable } from './links.ts'
 import type { KeyspaceSchema } from './schema.ts'
 
@@ -167,9 +168,9 @@ export class CassandraProvisioningStore implements ProvisioningStore {
       `SELECT column1, WRITETIME(value) AS linked_at, irs, initialfiltercriteria FROM ${PROFILES} WHERE id = ?`,
       [profile],
     )
-    const irs = text(rows[0], 'irs')
+    const irs = textIn(rows[0], 'irs')
     if (irs === undefined) return undefined
-    const filterCriteria = text(rows[0], 'initialfiltercriteria')
+    const filterCriteria = textIn(rows[0], 'initialfiltercriteria')
     return {
       irs: irs as IrsId,
       impus: linkedNames(rows, PUBLICS_OF_PROFILE) as Impu[],
@@ -198,10 +199,10 @@ export class CassandraProvisioningStore implements ProvisioningStore {
       `SELECT publicidentity, service_profile, irs FROM ${PUBLICS} WHERE public_id = ? LIMIT 1`,
       [impu],
     )
-    const profile = text(row, 'service_profile') as ProfileId | undefined
+    const profile = textIn(row, 'service_profile') as ProfileId | undefined
     if (profile === undefined) return undefined
-    const irs = text(row, 'irs') ?? (await this.getProfile(profile))?.irs
-    const xml = text(row, 'publicidentity')
+    const irs = textIn(row, 'irs') ?? (await this.getProfile(profile))?.irs
+    const xml = textIn(row, 'publicidentity')
     if (irs !== undefined && xml !== undefined) return { irs: irs as IrsId, profile, xml }
     this.#database.passOver(PUBLICS, impu)
     return undefined
@@ -378,7 +379,7 @@ export class CassandraProvisioningStore implements ProvisioningStore {
         `SELECT service_profile FROM ${PUBLICS} WHERE public_id = ? LIMIT 1`,
         [impu],
       )
-      const profile = text(row, 'service_profile')
+      const profile = textIn(row, 'service_profile')
       if (profile === undefined) return { value: undefined }
       const won = await this.#database.decide(
         `DELETE publicidentity, service_profile, irs FROM ${PUBLICS} WHERE public_id = ? IF service_profile = ?`,
@@ -397,11 +398,11 @@ export class CassandraProvisioningStore implements ProvisioningStore {
   }
 
   async #listed(row: Row): Promise<ListedPublicUser | undefined> {
-    const impu = text(row, 'public_id') as Impu | undefined
-    const profile = text(row, 'service_profile') as ProfileId | undefined
+    const impu = textIn(row, 'public_id') as Impu | undefined
+    const profile = textIn(row, 'service_profile') as ProfileId | undefined
     // What is left of a row that was emptied.
     if (impu === undefined || profile === undefined) return undefined
-    const irs = text(row, 'irs') ?? (await this.getPublic(impu))?.irs
+    const irs = textIn(row, 'irs') ?? (await this.getPublic(impu))?.irs
     return irs === undefined ? undefined : { impu, irs: irs as IrsId, profile }
   }
 
@@ -444,12 +445,12 @@ function removal(table: string, key: string, value: string): Statement {
 
 /** What a private identity proves itself by; undefined if the row holds no credentials. */
 function credentialsIn(row: Row): Credentials | undefined {
-  const ha1 = text(row, 'digest_ha1')
-  const realm = text(row, 'realm')
+  const ha1 = textIn(row, 'digest_ha1')
+  const realm = textIn(row, 'realm')
   const hasUsim = row['has_usim'] === true
   if (realm === undefined && ha1 === undefined && !hasUsim) return undefined
-  const sha256Ha1 = text(row, 'digest_sha256_ha1')
-  const plaintextPassword = text(row, 'plaintext_password')
+  const sha256Ha1 = textIn(row, 'digest_sha256_ha1')
+  const plaintextPassword = textIn(row, 'plaintext_password')
   return {
     realm: realm ?? '',
     ...(ha1 === undefined ? {} : { ha1 }),
@@ -457,21 +458,6 @@ function credentialsIn(row: Row): Credentials | undefined {
     ...(plaintextPassword === undefined ? {} : { plaintextPassword }),
     ...(hasUsim ? { hasUsim } : {}),
   }
-}
-
-function sameCredentials(a: Credentials, b: Credentials): boolean {
-  return (
-    a.ha1 === b.ha1 &&
-    a.sha256Ha1 === b.sha256Ha1 &&
-    a.realm === b.realm &&
-    a.plaintextPassword === b.plaintextPassword &&
-    a.hasUsim === b.hasUsim
-  )
-}
-
-function text(row: Row | undefined, column: string): string | undefined {
-  const value: unknown = row?.[column]
-  return typeof value === 'string' ? value : undefined
 }
 
 function isUuid(value: string): boolean {

@@ -51,7 +51,7 @@ export async function ensureSchema(client: Client, options: SchemaOptions): Prom
   } finally {
     const free = "DELETE FROM clearwater.locks WHERE name = 'schema' IF holder = ?"
     // Otherwise it is free after its time.
-    await client.execute(free, [holder], { ...DECISION, prepare: true }).catch(() => undefined)
+    await client.execute(free, [holder], DECISION).catch(() => undefined)
   }
 }
 
@@ -64,7 +64,7 @@ async function take(client: Client, holder: string): Promise<boolean> {
     const query =
       "INSERT INTO clearwater.locks (name, holder) VALUES ('schema', ?) " +
       `IF NOT EXISTS USING TTL ${LOCK_SECONDS}`
-    return (await client.execute(query, [holder], { ...DECISION, prepare: true })).wasApplied()
+    return (await client.execute(query, [holder], DECISION)).wasApplied()
   } catch (error) {
     if (error instanceof errors.ResponseError && error.code === NOT_HEARD) return false
     throw error
@@ -79,7 +79,7 @@ async function migrate(client: Client, schema: KeyspaceSchema): Promise<void> {
     await client.execute(
       'INSERT INTO clearwater.schema_versions (keyspace_name, version) VALUES (?, ?)',
       [schema.name, from + index + 1],
-      { ...QUORUM, prepare: true },
+      QUORUM,
     )
   }
 }

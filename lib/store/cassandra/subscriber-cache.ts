@@ -7,7 +7,7 @@ import type {
   CachedSubscription,
   SubscriberCacheStore,
 } from '../subscriber-cache-store.ts'
-import type { CassandraDatabase, Row, Statement } from './database.ts'
+import { textIn, type CassandraDatabase, type Row, type Statement } from './database.ts'
 import { linkedNames, linkStatement, unlinkStatement, type LinkTable } from './links.ts'
 import type { KeyspaceSchema } from './schema.ts'
 
@@ -59,8 +59,8 @@ export class CassandraSubscriberCacheStore implements SubscriberCacheStore {
   async getSubscription(impu: Impu): Promise<CachedSubscription | undefined> {
     const rows = await this.#subscriptionRows(impu)
     const [first] = rows
-    const xml: unknown = first?.['ims_subscription_xml']
-    if (first === undefined || typeof xml !== 'string') return undefined
+    const xml = textIn(first, 'ims_subscription_xml')
+    if (first === undefined || xml === undefined) return undefined
     return {
       xml,
       registered: first['is_registered'] === true,
@@ -170,10 +170,11 @@ export class CassandraSubscriberCacheStore implements SubscriberCacheStore {
   /** What has to be written; nothing where it is so already, as for each renewal, or where no row is. */
   async #registration(impu: Impu, registered: boolean, impi: Impi | undefined): Promise<Statement[]> {
     const rows = await this.#subscriptionRows(impu)
-    if (typeof rows[0]?.['ims_subscription_xml'] !== 'string') return []
+    const [first] = rows
+    if (first === undefined || textIn(first, 'ims_subscription_xml') === undefined) return []
     const bound = impi === undefined || linkedNames(rows, BOUND_IMPIS).includes(impi)
     return [
-      ...((rows[0]['is_registered'] === true) === registered
+      ...((first['is_registered'] === true) === registered
         ? []
         : [
             {
@@ -206,22 +207,18 @@ const CCF = ['primary_ccf', 'secondary_ccf']
 const ECF = ['primary_ecf', 'secondary_ecf']
 
 function strings(row: Row, columns: readonly string[]): string[] {
-  return columns.map(column => row[column] as unknown).filter(value => typeof value === 'string')
+  return columns.flatMap(column => textIn(row, column) ?? [])
 }
 
 function authenticationIn(row: Row): CachedAuthentication {
-  const text = (column: string): string | undefined => {
-    const value: unknown = row[column]
-    return typeof value === 'string' ? value : undefined
-  }
-  const ha1 = text('digest_ha1')
-  const realm = text('digest_realm')
-  const sha256Ha1 = text('digest_sha256_ha1')
+  const ha1 = textIn(row, 'digest_ha1')
+  const realm = textIn(row, 'digest_realm')
+  const sha256Ha1 = textIn(row, 'digest_sha256_ha1')
   const more = sha256Ha1 === undefined ? {} : { sha256Ha1 }
   return {
     ...(ha1 === undefined || realm === undefined
       ? {}
-      : { digest: { ha1, realm, qop: text('digest_qop') ?? 'auth', ...more } }),
+      : { digest: { ha1, realm, qop: textIn(row, 'digest_qop') ?? 'auth', ...more } }),
     ...(row['has_usim'] === true ? { hasUsim: true } : {}),
   }
 }

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Impu } from '../../ims/identity.ts'
 import { minutes, type Clock, type Duration, type Timer } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
-import type { CallFragment, CallListStore, FragmentKind } from '../call-list-store.ts'
+import { columnOf, fragmentOf, type CallFragment, type CallListStore } from '../call-list-store.ts'
 import { makeFolder, storeFailed, unusable } from './data-dir.ts'
 
 /** The most that call lists may take on disk. */
@@ -98,7 +98,7 @@ export class EmbeddedCallLists implements CallListStore {
 
   async add(impu: Impu, fragment: CallFragment, ttl: Duration): Promise<void> {
     const expiresAt = Math.floor(this.#clock.now() + ttl)
-    return this.#stage(() => this.#upsert.run(impu, nameOf(fragment), fragment.xml, expiresAt))
+    return this.#stage(() => this.#upsert.run(impu, columnOf(fragment), fragment.xml, expiresAt))
   }
 
   async fragments(impu: Impu): Promise<readonly CallFragment[]> {
@@ -112,13 +112,13 @@ export class EmbeddedCallLists implements CallListStore {
         cause: error,
       })
     }
-    return (rows as readonly Row[]).flatMap(row => fragmentOf(row) ?? [])
+    return (rows as readonly Row[]).flatMap(({ name, xml }) => fragmentOf(name, xml) ?? [])
   }
 
   async remove(impu: Impu, fragments: readonly CallFragment[]): Promise<void> {
     if (fragments.length === 0) return
     return this.#stage(() => {
-      for (const fragment of fragments) this.#delete.run(impu, nameOf(fragment))
+      for (const fragment of fragments) this.#delete.run(impu, columnOf(fragment))
     })
   }
 
@@ -241,17 +241,4 @@ export function openCallLists(options: CallListsOptions): EmbeddedCallLists {
 interface Row {
   readonly name: string
   readonly xml: string
-}
-
-/** The column name of Cassandra's table, which sorts as the calls began. */
-function nameOf({ timestamp, id, kind }: CallFragment): string {
-  return `call_${timestamp}_${id}_${kind}`
-}
-
-const NAME = /^call_(\d{14})_([0-9A-Za-z]+)_(begin|end|rejected)$/
-
-function fragmentOf({ name, xml }: Row): CallFragment | undefined {
-  const match = NAME.exec(name)
-  if (match === null) return undefined
-  return { timestamp: match[1] ?? '', id: match[2] ?? '', kind: match[3] as FragmentKind, xml }
 }

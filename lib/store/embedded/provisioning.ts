@@ -1,19 +1,20 @@
 import { hash, randomUUID } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Impi, Impu } from '../../ims/identity.ts'
-import type {
-  Credentials,
-  IrsId,
-  ListedPublicUser,
-  PrivateUser,
-  ProfileId,
-  ProvisioningStore,
-  PublicUser,
-  RegistrationSet,
-  RingPart,
-  StoredProfile,
-  Subscriber,
-  SubscriberOutcome,
+import {
+  sameCredentials,
+  type Credentials,
+  type IrsId,
+  type ListedPublicUser,
+  type PrivateUser,
+  type ProfileId,
+  type ProvisioningStore,
+  type PublicUser,
+  type RegistrationSet,
+  type RingPart,
+  type StoredProfile,
+  type Subscriber,
+  type SubscriberOutcome,
 } from '../provisioning-store.ts'
 import type { EmbeddedEnvironment } from './environment.ts'
 import { nextKey, type EmbeddedTable } from './table.ts'
@@ -219,16 +220,6 @@ export class EmbeddedProvisioningStore implements ProvisioningStore {
 
 function without<T>(list: readonly T[], gone: T): readonly T[] {
   return list.filter(item => item !== gone)
-}
-
-function sameCredentials(a: Credentials, b: Credentials): boolean {
-  return (
-    a.ha1 === b.ha1 &&
-    a.sha256Ha1 === b.sha256Ha1 &&
-    a.realm === b.realm &&
-    a.plaintextPassword === b.plaintextPassword &&
-    a.hasUsim === b.hasUsim
-  )
 }
 
 /** Identities lie evenly on a ring of 2^64 places: 16 hex digits of their MD5, then the identity itself. */
