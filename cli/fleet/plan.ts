@@ -164,12 +164,14 @@ class NodePlanner {
   readonly #wanted = new Map<string, string>()
   readonly #observed: Observed
   readonly #request: PlanRequest
+  readonly #cassandra: Look['cassandra']
   readonly #contents: Map<string, string>
 
   constructor(observed: Observed, request: PlanRequest, contents: Map<string, string>) {
     this.node = observed.node
     this.#observed = observed
     this.#request = request
+    this.#cassandra = cassandraSeen(observed.node, request.observed)
     this.#contents = contents
   }
 
@@ -198,7 +200,7 @@ class NodePlanner {
     const { deployment, sites, etcd, voters, release, authority, render } = this.#request
     return {
       ...{ deployment, sites, etcd, voters, release, authority, changing },
-      cassandra: cassandraSeen(this.node, this.#request.observed),
+      cassandra: this.#cassandra,
       node: this.node.name,
       address: this.node.address,
       facts: this.#observed.facts,

@@ -1,9 +1,10 @@
 import { isIPv6 } from 'node:net'
 import { startAllInOne, type AllInOneOptions } from '../../daemons/all-in-one/all-in-one.ts'
-import type { CorePorts } from '../../lib/config/ports.ts'
+import { DAEMON_PORTS, type CorePorts } from '../../lib/config/ports.ts'
 import { LOOPBACK, LOOPBACK_6, uriHost } from '../../lib/kit/address.ts'
 import { TimerWheel } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import { CQL_PORT } from '../../lib/store/cassandra/cluster-file.ts'
 import type { CassandraView } from '../../lib/store/cassandra/database.ts'
 import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
 import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
@@ -66,12 +67,10 @@ export async function startCore(options: UpOptions): Promise<RunningCore> {
   return { ports, address: advertise, readyAfterMs: performance.now(), close: () => core.close() }
 }
 
-const CASSANDRA_PORT = 9042
-
 /** @throws CwError OPTION_INVALID, and SERVICE_UNREACHABLE if none of the nodes answers */
 async function cassandraView(text: string): Promise<CassandraView> {
   const { siteOf } = await import('../../lib/store/cassandra/site.ts')
-  const contactPoints = serverList('cassandra', text, CASSANDRA_PORT)
+  const contactPoints = serverList('cassandra', text, CQL_PORT)
   return { contactPoints, site: await siteOf(contactPoints) }
 }
 
@@ -88,11 +87,9 @@ function serverList(flag: string, text: string, usualPort: number): string[] {
   })
 }
 
-const MEMCACHED_PORT = 11_211
-
 /** @throws CwError OPTION_INVALID, and SERVICE_UNREACHABLE if none of the servers answers */
 async function memcachedView(text: string): Promise<ClusterView> {
-  const servers = serverList('memcached', text, MEMCACHED_PORT)
+  const servers = serverList('memcached', text, DAEMON_PORTS.memcached)
   const clock = new TimerWheel(() => undefined)
   const cluster = new MemcachedCluster({ view: { servers }, clock })
   try {

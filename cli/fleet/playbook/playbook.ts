@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LineCounter, parseDocument, isNode, type Document } from 'yaml'
 import { z } from 'zod'
+import { ROLES } from '../../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { ACTIONS, actionNamed, type ActionName } from '../actions/actions.ts'
 import { resourceFolder } from '../resources.ts'
@@ -19,10 +20,7 @@ export interface Step {
   readonly tasks: readonly Task[]
 }
 
-const NODES = [
-  ...(['all', 'voters', 'one-voter', 'memcached', 'cassandra'] as const),
-  ...(['bono', 'sprout', 'homestead', 'homer', 'ellis', 'ralf', 'memento'] as const),
-]
+const NODES = [...(['all', 'voters', 'one-voter', 'memcached', 'cassandra'] as const), ...ROLES]
 
 /** Which nodes a phase is about: all, those with a role, those that are etcd's, or those that share registrations or subscribers. */
 export type Selector = (typeof NODES)[number]

@@ -1,8 +1,10 @@
+import { uriHost } from '../../kit/address.ts'
 import { CwError } from '../../kit/errors.ts'
 import type { CassandraView } from './database.ts'
 
 const KEYS = new Set(['cluster', 'site', 'nodes'])
-const PORT = 9042
+/** Where clients find a node of Cassandra. */
+export const CQL_PORT = 9042
 
 /**
  * Reads `cassandra_cluster`: the name of the cluster that a deployment has of its own, the data centre that this node
@@ -33,7 +35,7 @@ export function parseCassandraCluster(text: string, file: string): CassandraView
   return { clusterName, site, contactPoints: nodes.map(cqlAddress) }
 }
 
-/** A node by its address, where Cassandra's clients find it. */
+/** A node by its address, or its name, where Cassandra's clients find it. */
 export function cqlAddress(address: string): string {
-  return address.includes(':') ? `[${address.replaceAll(/[[\]]/g, '')}]:${PORT}` : `${address}:${PORT}`
+  return `${uriHost(address)}:${CQL_PORT}`
 }
