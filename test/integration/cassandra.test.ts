@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll } from 'vitest'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { TimerWheel } from '../../lib/kit/clock.ts'
@@ -49,7 +48,6 @@ function emptied<T>(schema: KeyspaceSchema, make: (database: CassandraDatabase, 
         await database.close()
         return openAgain(clock)
       },
-      advance: by => sleep(by),
       close: () => database.close(),
     }
   }

@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type types } from 'cassandra-driver'
+import { CQL_PORT } from '../../lib/store/cassandra/cluster-file.ts'
 import { Child } from './child.ts'
 import { waitUntil } from './wait.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 export const POM = join(ROOT, 'test', 'cassandra', 'pom.xml')
-const CQL_PORT = 9042
 const RING = 1n << 64n
 const START_MS = 120_000
 
@@ -112,12 +112,11 @@ export class CassandraServers implements AsyncDisposable {
   }
 
   /** The same at another node, which asks its own copy where it has one. */
-  async cqlAt(
+  cqlAt(
     index: number,
     ...statements: readonly string[]
   ): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    const client = this.#client(this.#node(index))
-    try {
+    return this.#ask(this.#node(index), async client => {
       let rows: readonly Readonly<Record<string, unknown>>[] = []
       for (const statement of statements) {
         const result = await client.execute(statement, [], { prepare: false, readTimeout: 30_000 })
@@ -125,9 +124,7 @@ export class CassandraServers implements AsyncDisposable {
         rows = [...((result.rows as Iterable<types.Row> | undefined) ?? [])]
       }
       return rows
-    } finally {
-      await client.shutdown()
-    }
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -135,38 +132,27 @@ export class CassandraServers implements AsyncDisposable {
     rmSync(this.#dir, { recursive: true, force: true })
   }
 
-  async #answers(node: Node): Promise<boolean> {
-    const client = this.#client(node)
-    try {
-      await client.connect()
-      return true
-    } catch {
-      return false
-    } finally {
-      await client.shutdown()
-    }
+  #answers(node: Node): Promise<boolean> {
+    return this.#ask(node, async client => (await client.connect(), true)).catch(() => false)
   }
 
   async #allKnown(): Promise<boolean> {
-    for (const node of this.#nodes) {
-      const client = this.#client(node)
-      try {
-        await client.connect()
-        const { rows } = await client.execute('SELECT peer FROM system.peers')
-        if (rows.length !== this.#nodes.length - 1) return false
-      } finally {
-        await client.shutdown()
-      }
-    }
-    return true
+    const known = this.#nodes.map((_, index) => this.cqlAt(index, 'SELECT peer FROM system.peers'))
+    return (await Promise.all(known)).every(peers => peers.length === this.#nodes.length - 1)
   }
 
-  #client({ address, site }: Node): Client {
-    return new Client({
+  /** Whatever comes of it, the connections are closed. */
+  async #ask<T>({ address, site }: Node, act: (client: Client) => Promise<T>): Promise<T> {
+    const client = new Client({
       contactPoints: [`${address}:${CQL_PORT}`],
       localDataCenter: site,
       protocolOptions: { maxVersion: 4 },
     })
+    try {
+      return await act(client)
+    } finally {
+      await client.shutdown()
+    }
   }
 
   #configure(index: number): void {

@@ -43,15 +43,16 @@ export function callListStoreContract(name: string, open: Open<CallListStore>): 
 
     test('a fragment vanishes after its time, and no other does', async () => {
       const clock = new TestClock()
-      await withStore(open, clock, async ({ store, advance = async by => clock.advance(by) }) => {
+      await withStore(open, clock, async ({ store }) => {
         const short = fragmentOf('20260101000000', '1', 'rejected')
         const long = fragmentOf('20260101000000', '2', 'rejected')
         await store.add(ALICE, short, seconds(3))
         await store.add(ALICE, long, seconds(120))
 
         expect(await store.fragments(ALICE)).toEqual([short, long])
-        await advance(seconds(4))
-        expect(await store.fragments(ALICE)).toEqual([long])
+        clock.advance(seconds(4))
+        // One that has a clock of its own takes its time.
+        await expect.poll(() => store.fragments(ALICE), { timeout: 10_000 }).toEqual([long])
       })
     })
 

@@ -1,12 +1,10 @@
-import type { Clock, Duration } from '../../kit/clock.ts'
+import type { Clock } from '../../kit/clock.ts'
 
 /** A store that a contract suite has opened on empty ground. */
 export interface Opened<T> {
   readonly store: T
   /** Closes it and opens it again on what was stored. Absent for stores that promise nothing over a restart. */
   readonly reopen?: () => Promise<Opened<T>>
-  /** How time passes for it, if not by the clock that it was opened with. */
-  readonly advance?: (duration: Duration) => Promise<void>
   readonly close: () => Promise<void>
 }
 
