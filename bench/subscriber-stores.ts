@@ -4,6 +4,7 @@ import type { HomesteadOptions } from '../daemons/homestead/homestead.ts'
 import { Provisioning } from '../daemons/homestead/provisioning.ts'
 import type { Impi, Impu } from '../lib/ims/identity.ts'
 import { TimerWheel } from '../lib/kit/clock.ts'
+import { CwError } from '../lib/kit/errors.ts'
 import { noLog } from '../lib/kit/log.ts'
 import { openCassandraStores } from '../lib/store/cassandra/stores.ts'
 import { openEmbedded } from '../lib/store/embedded/environment.ts'
@@ -16,6 +17,7 @@ import { speedRows, timed } from './timed.ts'
 
 /** Subscribers that are made at the same time. With 256 a Cassandra node that shares two cores misses its deadlines. */
 const AT_ONCE = 32
+const MOST_REPEATS = 20
 
 /** @param counts how many subscribers are there when the next step is measured, in growing order */
 export async function benchSubscriberStores(counts: readonly number[]): Promise<Row[]> {
@@ -52,9 +54,9 @@ async function growing(
   let there = 0
   for (const count of counts) {
     const [from, added] = [there, count - there]
+    let repeated = 0
     const made = await timed(added, AT_ONCE, async index => {
-      const result = await provisioning.putSubscriber(subscriber(from + index))
-      if (result !== 'created') throw new Error(`a subscriber was ${result}`)
+      repeated += await persistently(() => provisioning.putSubscriber(subscriber(from + index)))
     })
     there = count
     // Spread over all, so that no cache has them.
@@ -64,10 +66,27 @@ async function growing(
     })
     rows.push(
       ...speedRows(`Subscribers made, from ${from} to ${count}, ${name}`, made, AT_ONCE),
+      {
+        what: `Subscribers made, from ${from} to ${count}, ${name}: attempts that had to be repeated`,
+        unit: '',
+        values: { clearwater: [repeated] },
+      },
       ...speedRows(`A subscriber read for a registration, of ${count}, ${name}`, read, 64),
     )
   }
   return rows
+}
+
+/** Does it again while the store fails, as an operator would. @returns how often it was done again */
+async function persistently(act: () => Promise<string>): Promise<number> {
+  for (let failed = 0; ; failed++) {
+    try {
+      if ((await act()) === 'conflict') throw new Error('a subscriber is somebody else’s')
+      return failed
+    } catch (error) {
+      if (!(error instanceof CwError) || failed === MOST_REPEATS) throw error
+    }
+  }
 }
 
 function subscriber(index: number): Subscriber {
