@@ -32,7 +32,7 @@ export default class Daemon extends CwCommand {
   static override description = `On a node of a deployment it is told what to do by the files in --config: shared_config,
 local_config, user_settings, of which a later one wins, and the JSON and XML files beside them. SIGHUP reads them again,
 SIGTERM lets it finish what is under way. SIGQUIT has it quiesce: it takes nobody new and ends once nobody is left; SIGUSR1 takes
-that back. Its log is NAME.log in log_directory, or standard error where there is no such folder.
+that back, and has astaire copy everything anew. Its log is NAME.log in log_directory, or standard error where there is no such folder.
 
 Without --config it is told by flags. Each daemon keeps its data in a folder of its name in --data-dir. Those of one core
 share --domain, --sprout-hostname and --port-offset.`
@@ -129,7 +129,7 @@ interface Running {
   close(): Promise<void>
 }
 
-/** Has the daemon quiesce at SIGQUIT, and no longer at SIGUSR1; resolves once nobody is left. */
+/** Has the daemon quiesce at SIGQUIT, and no longer, or copy everything anew, at SIGUSR1; resolves once nobody is left. */
 function quiesced(daemon: Running): Promise<NodeJS.Signals> {
   return new Promise((resolve, reject) => {
     process.on('SIGQUIT', signal => {

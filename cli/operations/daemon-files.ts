@@ -22,6 +22,8 @@ export interface NodeFiles extends SharedFiles {
   readonly values: ReadonlyMap<string, string>
   /** The memcached servers that sprouts share, of `cluster_settings`; absent: none are shared. */
   readonly cluster?: ClusterView
+  /** Those of the other site, of `remote_cluster_settings`; absent: there is none. */
+  readonly otherSite?: ClusterView
   /** Where the deployment's own Cassandra is, of `cassandra_cluster`; absent: there is none. */
   readonly cassandra?: CassandraView
   /** The nodes of the timer service, of `chronos_cluster.conf`; absent: each daemon keeps its own timers. */
@@ -33,12 +35,13 @@ export interface NodeFiles extends SharedFiles {
 }
 
 /**
- * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings`, `cassandra_cluster` and `dns.json`, and, in the
- * folder `chronos` beside this one, `chronos_cluster.conf`. A file that is not
- * there says nothing; one of the first three with faults says what can be read of it.
+ * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings`,
+ * `remote_cluster_settings`, `cassandra_cluster` and `dns.json`, and, in the folder `chronos` beside this one,
+ * `chronos_cluster.conf`. A file that is not there says nothing; one of the first three with faults says what can be read
+ * of it.
  *
  * @param before what one of the others with faults, or one that cannot be read, said the last time: that goes on to count
- * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if one of the three that
+ * @throws CwError FILE_UNREADABLE if one of the first three cannot be read, FILE_INVALID if one of the four that
  * name a cluster names nobody, and nobody is known from before: a sprout that took itself for the only one would not know the others' users
  */
 export async function readNodeFiles(folder: string, before?: NodeFiles): Promise<NodeFiles> {
@@ -77,6 +80,12 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
     before?.cluster,
     complaints,
   )
+  const otherSite = await viewOf(
+    join(folder, 'remote_cluster_settings'),
+    parseClusterSettings,
+    before?.otherSite,
+    complaints,
+  )
   const cassandra = await viewOf(
     join(folder, 'cassandra_cluster'),
     parseCassandraCluster,
@@ -89,6 +98,7 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
     ...shared,
     ...{ values, names, complaints },
     ...(cluster === undefined ? {} : { cluster }),
+    ...(otherSite === undefined ? {} : { otherSite }),
     ...(cassandra === undefined ? {} : { cassandra }),
     ...(chronos === undefined ? {} : { chronos }),
   }

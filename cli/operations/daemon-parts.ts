@@ -81,6 +81,8 @@ export interface Part {
   readonly doors: readonly Omit<Door, 'host'>[]
   /** Absent: nobody has to be waited for. */
   readonly quiescence?: Quiescing
+  /** Copies everything anew from those who have it too. */
+  readonly resynchronise?: () => void
   /** Takes what may change while it runs (`LIVE_OPTIONS`). */
   follow(place: Place): void
 }
@@ -169,6 +171,7 @@ async function sprout(base: Base): Promise<Part> {
   const stores = await openSproutStores({
     ...{ clock, log, environment },
     ...(place.cluster === undefined ? {} : { cluster: place.cluster }),
+    ...(place.otherSite === undefined ? {} : { otherSite: place.otherSite }),
   })
   opened.defer(() => stores.close())
   base.figures.push(stores.metrics)
@@ -213,8 +216,8 @@ async function sprout(base: Base): Promise<Part> {
     ports: { ...ports, ...serverPorts(place), http: sproutHttp },
     doors: [{ name: 'sprout', kind: 'sip', port: scscf }],
     quiescence: running.quiescence,
-    follow: ({ settings, shared, emergencyUri, cluster }) => {
-      stores.follow(cluster)
+    follow: ({ settings, shared, emergencyUri, cluster, otherSite }) => {
+      stores.follow(cluster, otherSite)
       options.regMaxExpires = settings.regMaxExpires
       options.nonceCountSupported = settings.nonceCountSupported
       options.applyFallbackIfcs = settings.applyFallbackIfcs
@@ -235,6 +238,7 @@ function openChronosTimers(
   if (place.chronos === undefined) return undefined
   return new ChronosTimers({
     origin: `http://${uriHost(place.address)}:${place.ports.chronos}`,
+    otherSite: (place.chronos.otherSite ?? []).map(each => `http://${uriHost(each)}:${place.ports.chronos}`),
     callback: `http://${place.sproutHostname}:${place.ports.sproutHttp}/timers`,
     ...{ clock, log, environment },
     servers: httpServers(base, admission),
@@ -454,7 +458,6 @@ async function queueManager(base: Base): Promise<Part> {
 
 async function astaire(base: Base): Promise<Part> {
   const { place, clock, log } = base
-  const { view, cpuLimit } = astaireSettings(place)
   const running = await startAstaire(
     {
       local: `${uriHost(place.address)}:${place.ports.memcached}`,
@@ -462,10 +465,11 @@ async function astaire(base: Base): Promise<Part> {
       port: place.ports.astaire,
       ...{ clock, log },
     },
-    { view, cpuLimit },
+    astaireSettings(place),
   )
   return {
     ...httpPart('astaire', base, running),
+    resynchronise: running.resynchronise,
     follow: next => {
       if (next.cluster !== undefined) running.use(astaireSettings(next))
     },
@@ -503,8 +507,10 @@ async function chronos(base: Base): Promise<Part> {
 }
 
 /** @throws CwError OPTION_INVALID without a cluster: nobody is there to be synchronised with */
-function astaireSettings({ cluster: view, limits }: Place): AstaireSettings {
-  if (view !== undefined) return { view, cpuLimit: limits.astaireCpu }
+function astaireSettings({ cluster: view, otherSite, limits }: Place): AstaireSettings {
+  if (view !== undefined) {
+    return { view, ...(otherSite === undefined ? {} : { otherSite }), cpuLimit: limits.astaireCpu }
+  }
   throw new CwError('OPTION_INVALID', 'astaire works where several sprouts share memcached servers only', {
     why: 'there is no cluster_settings in the configuration folder',
     changed: 'nothing',

@@ -69,6 +69,8 @@ export interface Place {
   readonly shared: SharedFiles
   /** The memcached servers that sprouts share; absent: there is only one sprout. */
   readonly cluster?: ClusterView
+  /** Those of the other site's sprouts; absent: there is no other site. */
+  readonly otherSite?: ClusterView
   /** The nodes of the timer service; absent: each daemon keeps its own timers. */
   readonly chronos?: ChronosView
   /** Where subscribers, service documents and call lists are; absent: on this node. */
@@ -172,7 +174,8 @@ const NODE_DRAIN = seconds(20)
 
 /** @throws CwError FILE_INVALID where something is missing that nothing can be done without */
 export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, names }: NodePlacement): Place {
-  const { values, cluster, chronos, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } = files
+  const { values, cluster, otherSite, chronos, bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities } =
+    files
   const settings = settingsOf(values)
   const address = required(values, 'local_ip', folder, files.complaints)
   const domain = required(values, 'home_domain', folder, files.complaints).toLowerCase()
@@ -242,6 +245,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     blacklistedScscfUris: listOf(values.get('blacklisted_scscf_uris')),
     shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities },
     ...(cluster === undefined ? {} : { cluster }),
+    ...(otherSite === undefined ? {} : { otherSite }),
     // Each node is to itself what the file of all says of none.
     ...(chronos === undefined ? {} : { chronos: { ...chronos, local: address } }),
     ...cassandraOf(files),

@@ -26,7 +26,7 @@ export interface RunningDaemon extends Pick<Part, 'follow'> {
    * @returns true once there is nothing left to do and it may be closed, false if `unquiesce` came before
    */
   quiesce(): Promise<boolean>
-  /** At work as usual again. */
+  /** At work as usual again; astaire copies everything anew. */
   unquiesce(): Promise<void>
   /** Stops accepting, finishes what is under way within the time for that, and closes. */
   close(): Promise<void>
@@ -109,6 +109,7 @@ export async function runDaemon(
       },
       unquiesce: async () => {
         quiescing = false
+        part.resynchronise?.()
         await part.quiescence?.end()
       },
       close: () => {

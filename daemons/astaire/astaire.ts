@@ -6,6 +6,7 @@ import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/
 import { MemcachedConnection } from '../../lib/store/memcached/connection.ts'
 import { OWN_KEYS, resynchronise, type ResyncProgress } from '../../lib/store/memcached/resync.ts'
 import { CpuShare } from './cpu-share.ts'
+import { OtherSite } from './other-site.ts'
 
 export interface AstaireOptions {
   /** This node's memcached, as `cluster_settings` names it. */
@@ -20,6 +21,8 @@ export interface AstaireOptions {
 /** What may change while it runs. */
 export interface AstaireSettings {
   readonly view: ClusterView
+  /** The servers of the other site's sprouts; absent: there is none. */
+  readonly otherSite?: ClusterView
   /** Most processor time that a resynchronisation takes, in hundredths of one processor's. */
   readonly cpuLimit: number
 }
@@ -27,6 +30,8 @@ export interface AstaireSettings {
 export interface RunningAstaire extends RunningFollower {
   /** Goes by other settings; a changed view is resynchronised. */
   readonly use: (settings: AstaireSettings) => void
+  /** Looks at everything once more, as after the server's memory was lost. */
+  readonly resynchronise: () => void
 }
 
 /** In the server itself: that it has what this view gives it. It goes with the server's memory. */
@@ -36,7 +41,7 @@ const RETRY_AFTER = seconds(10)
 
 /**
  * Sees to it that this node's memcached has what it is to have: after it has lost its memory, and after the cluster was
- * changed, values are copied from the others.
+ * changed, values are copied from the others; and what another site knows is taken over from there.
  *
  * @throws CwError PORT_IN_USE, PORT_NOT_PERMITTED or ADDRESS_NOT_LOCAL
  */
@@ -47,7 +52,7 @@ export async function startAstaire(
   const astaire = new Astaire(options, settings)
   const { bind, port, log } = options
   const running = await startFollower(astaire, { name: 'astaire', log, bind, port })
-  return { ...running, use: next => astaire.use(next) }
+  return { ...running, use: next => astaire.use(next), resynchronise: () => astaire.resynchronise() }
 }
 
 type State = 'synchronised' | 'synchronising' | 'incomplete' | 'no memcached'
@@ -56,8 +61,11 @@ class Astaire implements Follower {
   readonly #options: AstaireOptions
   readonly #stop = new AbortController()
   readonly #progress: ResyncProgress = { bucketsNeeded: 0, bucketsDone: 0, entries: 0, bytes: 0 }
+  readonly #otherSite: OtherSite
   #settings: AstaireSettings
   #state: State = 'no memcached'
+  /** Whether somebody wants it done although the server seems to have everything. */
+  #isAsked = false
   #runs = 0
   #entries = 0
   #bytes = 0
@@ -65,6 +73,8 @@ class Astaire implements Follower {
   constructor(options: AstaireOptions, settings: AstaireSettings) {
     this.#options = options
     this.#settings = settings
+    const { local, clock, log } = options
+    this.#otherSite = new OtherSite({ local, clock, log, signal: this.#stop.signal })
   }
 
   get isWorking(): boolean {
@@ -75,6 +85,11 @@ class Astaire implements Follower {
     this.#settings = settings
   }
 
+  resynchronise(): void {
+    this.#isAsked = true
+    this.#otherSite.expire()
+  }
+
   async follow(): Promise<void> {
     const { signal } = this.#stop
     const { clock, log } = this.#options
@@ -82,6 +97,8 @@ class Astaire implements Follower {
       let next = LOOK_EVERY
       try {
         if ((await this.#look()) === 'incomplete') next = RETRY_AFTER
+        const { view, otherSite, cpuLimit } = this.#settings
+        if (otherSite !== undefined) await this.#otherSite.look({ view, otherSite, cpuLimit })
       } catch (error) {
         if (this.#state !== 'no memcached') log.warn('the memcached of this node does not answer', { error })
         this.#state = 'no memcached'
@@ -92,6 +109,7 @@ class Astaire implements Follower {
 
   async close(): Promise<void> {
     this.#stop.abort()
+    this.#otherSite.close()
   }
 
   status(): Readonly<Record<string, unknown>> {
@@ -103,6 +121,7 @@ class Astaire implements Follower {
       ...(this.#settings.view.newServers === undefined ? {} : { newServers: this.#settings.view.newServers }),
       state: this.#state,
       ...(running ? { resynchronisation: { bucketsNeeded, bucketsDone, entries, bytes } } : {}),
+      ...this.#otherSite.status(),
     }
   }
 
@@ -126,6 +145,7 @@ class Astaire implements Follower {
         'Octets of values copied from other servers.',
         this.#bytes,
       ),
+      ...this.#otherSite.metrics(),
     ]
   }
 
@@ -136,7 +156,8 @@ class Astaire implements Follower {
     const own = connectionTo(this.#options.local)
     try {
       const found = await own.get(MARK)
-      if (found?.value.equals(mark) === true) return (this.#state = 'synchronised')
+      if (found?.value.equals(mark) === true && !this.#isAsked) return (this.#state = 'synchronised')
+      this.#isAsked = false
       const missing = await this.#synchronise(view)
       if (missing > 0 || this.#stop.signal.aborted) return (this.#state = 'incomplete')
       await own.set(MARK, mark, { when: 'always', flags: 0, ttl: 0 })

@@ -21,6 +21,8 @@ export interface SproutStoresOptions {
   readonly environment: EmbeddedEnvironment
   /** The memcached servers that sprouts share; absent: this sprout is the only one. */
   readonly cluster?: ClusterView
+  /** Those of the other site's sprouts, which know the same; absent: there is no other site. */
+  readonly otherSite?: ClusterView
 }
 
 /** What sprout knows of users, and where it is. */
@@ -30,8 +32,8 @@ export interface SproutStores {
   /** What temporary GRUUs are enciphered with: the same for all sprouts, and after a restart. */
   readonly gruuSecret: string
   readonly metrics: () => readonly Metric[]
-  /** Goes over to other servers. From its own disk to servers and back it comes by a restart only. */
-  follow(cluster: ClusterView | undefined): void
+  /** Goes over to other servers. From its own disk to servers and back it comes by a restart only, and so does another site. */
+  follow(cluster: ClusterView | undefined, otherSite: ClusterView | undefined): void
   close(): void
 }
 
@@ -39,11 +41,11 @@ const SECRET = 'gruus'
 
 /** Opens the stores of the only sprout there is, or of one among several. */
 export function openSproutStores(options: SproutStoresOptions): Promise<SproutStores> {
-  const { cluster, ...rest } = options
-  return cluster === undefined ? openOwn(rest) : openShared(cluster, rest)
+  const { cluster, otherSite, ...rest } = options
+  return cluster === undefined ? openOwn(rest) : openShared(cluster, otherSite, rest)
 }
 
-type Own = Omit<SproutStoresOptions, 'cluster'>
+type Own = Omit<SproutStoresOptions, 'cluster' | 'otherSite'>
 
 async function openOwn({ clock, environment }: Own): Promise<SproutStores> {
   const registrations = new EmbeddedRegistrationStore(environment, clock)
@@ -57,30 +59,49 @@ async function openOwn({ clock, environment }: Own): Promise<SproutStores> {
   }
 }
 
-async function openShared(view: ClusterView, { clock, log, environment }: Own): Promise<SproutStores> {
+async function openShared(
+  view: ClusterView,
+  otherView: ClusterView | undefined,
+  { clock, log, environment }: Own,
+): Promise<SproutStores> {
   const cluster = new MemcachedCluster({ view, clock })
-  let foreign = 0
+  const other =
+    otherView === undefined ? undefined : new MemcachedCluster({ view: otherView, clock, isSpare: true })
+  let [foreign, behind] = [0, 0]
   const onForeign = (key: string): void => {
     foreign++
     log.warn('a record in memcached cannot be read and is passed over', { key })
   }
-  const registrations = new MemcachedRegistrationStore({ cluster, clock, onForeign })
+  const otherSite = other === undefined ? {} : { otherSite: { cluster: other, onBehind: () => behind++ } }
+  const registrations = new MemcachedRegistrationStore({ cluster, clock, onForeign, ...otherSite })
   const challenges = new MemcachedChallengeStore({
     cluster,
     clock,
     onForeign,
+    ...otherSite,
     onError: error => log.warn('it is not known whether a challenge was answered', { error }),
   })
   await moveOwn(registrations, { clock, log, environment })
   return {
     registrations,
     challenges,
-    gruuSecret: await secretOf(cluster, log, environment),
-    metrics: () => metricsOf(cluster, foreign),
-    follow: next => {
+    gruuSecret: await secretOf(
+      { cluster, ...(other === undefined ? {} : { otherSite: other }) },
+      log,
+      environment,
+    ),
+    metrics: () => [
+      ...metricsOf(cluster, foreign),
+      ...(other === undefined ? [] : otherSiteMetrics(other, behind)),
+    ],
+    follow: (next, nextOther) => {
       if (next !== undefined) cluster.follow(next)
+      if (nextOther !== undefined) other?.follow(nextOther)
     },
-    close: () => cluster.close(),
+    close: () => {
+      cluster.close()
+      other?.close()
+    },
   }
 }
 
@@ -105,13 +126,13 @@ async function moveOwn(shared: RegistrationStore, { clock, log, environment }: O
 
 /** Kept here too: after all servers were down at once, they are told again. */
 async function secretOf(
-  cluster: MemcachedCluster,
+  clusters: Parameters<typeof sharedSecret>[0],
   log: Log,
   environment: EmbeddedEnvironment,
 ): Promise<string> {
   const own = await keptSecret(environment, SECRET)
   try {
-    const shared = await sharedSecret(cluster, SECRET, own)
+    const shared = await sharedSecret(clusters, SECRET, own)
     if (shared !== own) await keepSecret(environment, SECRET, shared)
     return shared
   } catch (error) {
@@ -133,5 +154,19 @@ function metricsOf({ counts }: MemcachedCluster, foreign: number): readonly Metr
       { value: counts.repairs },
     ]),
     counter('memcached_foreign', 'Values that could not be read.', [{ value: foreign }]),
+  ]
+}
+
+function otherSiteMetrics({ counts }: MemcachedCluster, behind: number): readonly Metric[] {
+  return [
+    counter('other_site_reads', 'Values read from the memcached of the other site.', [
+      { value: counts.reads },
+    ]),
+    counter('other_site_failures', 'Requests that a memcached server of the other site failed.', [
+      { value: counts.failures },
+    ]),
+    counter('other_site_behind', 'Changes that the other site was not told, and learns from its astaire.', [
+      { value: behind },
+    ]),
   ]
 }

@@ -54,7 +54,28 @@ export interface RegistrationRecord {
   /** CSeq of the next NOTIFY; it rises over all subscriptions. */
   readonly notifyCseq: number
   readonly scscfUri: string
-  readonly timerId?: string
+  /** What a store whose records are at two sites has noted. Whoever changes the record carries it along. */
+  readonly history?: RecordHistory
+}
+
+/** When what is in a record was changed, so that two sites that could not talk can be made to agree. */
+export interface RecordHistory {
+  /** When the record itself was changed last, Unix time in milliseconds. */
+  readonly at: number
+  /** By `binding:` and the key, and by `subscription:` and the tag: what is in the record, and what was until lately. */
+  readonly entries: Readonly<Record<string, EntryHistory>>
+}
+
+/** Times in Unix milliseconds. */
+export interface EntryHistory {
+  /** When it came first. */
+  readonly since: number
+  /** When it was changed or removed last. */
+  readonly at: number
+  /** When it expires, or would have. */
+  readonly until: number
+  /** It was removed, so that another site's older copy of it must not bring it back. */
+  readonly removed?: true
 }
 
 /** A value with the version that a compare-and-set names. */

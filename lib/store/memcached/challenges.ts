@@ -11,6 +11,11 @@ export interface MemcachedChallengesOptions {
   readonly onForeign: (impi: string) => void
   /** Told when it could not be found out whether a challenge was answered. */
   readonly onError: (error: unknown) => void
+  readonly otherSite?: {
+    readonly cluster: MemcachedCluster
+    /** Told of the identity of each record of which the other site has not the newest. */
+    readonly onBehind: (impi: string) => void
+  }
 }
 
 /** All open challenges of one private identity. */
@@ -34,9 +39,13 @@ export class MemcachedChallengeStore implements ChallengeStore {
   readonly #table: MemcachedTable<Challenges>
   readonly #watch: UnansweredWatch
 
-  constructor({ cluster, clock, onForeign, onError }: MemcachedChallengesOptions) {
+  constructor({ cluster, clock, onForeign, onError, otherSite }: MemcachedChallengesOptions) {
     this.#clock = clock
-    this.#table = new MemcachedTable(cluster, { name: TABLE, codec, onForeign })
+    this.#table = new MemcachedTable(cluster, {
+      ...{ name: TABLE, codec, onForeign },
+      lifeOf: challenges => this.#lifeOf(challenges),
+      ...(otherSite === undefined ? {} : { otherSite: { ...otherSite, merge: merged } }),
+    })
     this.#watch = new UnansweredWatch({
       clock,
       lookAfter: LOOK_AFTER,
@@ -95,7 +104,7 @@ export class MemcachedChallengeStore implements ChallengeStore {
       const result =
         next.length === 0 && stored !== undefined
           ? await this.#table.remove(impi, stored.version)
-          : await this.#table.put(impi, next, this.#lifeOf(next), stored?.version)
+          : await this.#table.put(impi, next, stored?.version)
       if (result !== 'conflict') return 'stored'
     }
     return 'conflict'
@@ -108,6 +117,15 @@ export class MemcachedChallengeStore implements ChallengeStore {
   #lifeOf(challenges: Challenges): number {
     return (Math.max(...challenges.map(each => each.expiresAt)) - this.#clock.now()) / 1000 + GRACE
   }
+}
+
+/** Whatever either site has; of a challenge that both have, the one that was answered more often. */
+function merged(own: Challenges, other: Challenges): Challenges {
+  const all = new Map(own.map(each => [each.nonce, each]))
+  for (const each of other) {
+    if (each.nonceCount > (all.get(each.nonce)?.nonceCount ?? -1)) all.set(each.nonce, each)
+  }
+  return [...all.values()].toSorted((a, b) => a.expiresAt - b.expiresAt).slice(-MOST_OPEN)
 }
 
 const codec: Codec<Challenges> = {

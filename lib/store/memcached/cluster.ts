@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly clock: Clock
   /** The time for one request to one server, in milliseconds. */
   readonly deadlineMs?: number
+  /** Where all servers of a value have failed lately, none is asked: for what can be done without. */
+  readonly isSpare?: boolean
 }
 
 /** A value as the cluster has it. */
@@ -69,15 +71,17 @@ export class MemcachedCluster {
   readonly counts: ClusterCounts = { reads: 0, writes: 0, conflicts: 0, failures: 0, repairs: 0 }
   readonly #clock: Clock
   readonly #deadlineMs: number | undefined
+  readonly #isSpare: boolean
   readonly #graylist: Graylist
   readonly #servers = new Map<string, Server>()
   #nextNumber = 0
   #doubtful = 0
   #placement: Placement
 
-  constructor({ view, clock, deadlineMs }: ClusterOptions) {
+  constructor({ view, clock, deadlineMs, isSpare = false }: ClusterOptions) {
     this.#clock = clock
     this.#deadlineMs = deadlineMs
+    this.#isSpare = isSpare
     this.#graylist = new Graylist({ clock, blackFor: AVOID_FOR })
     this.#placement = this.#use(view)
   }
@@ -172,12 +176,12 @@ export class MemcachedCluster {
     return new Placement({ servers, ...(newServers.length === 0 ? {} : { newServers }) })
   }
 
-  /** The servers of a key that may answer, the one that decides first; all of them where none may. */
+  /** The servers of a key that may answer, the one that decides first; all of them where none may, unless it is a spare. */
   #serversFor(key: string): readonly Server[] {
     const all = this.#placement.serversOf(vbucketOf(key)).flatMap(name => this.#servers.get(name) ?? [])
     if (this.#graylist.size === 0) return all
     const good = all.filter(({ name }) => !this.#graylist.isAvoided(name))
-    return good.length > 0 ? good : all
+    return good.length > 0 || this.#isSpare ? good : all
   }
 
   async #readOnce(key: string): Promise<Copy | undefined | 'again'> {

@@ -1,11 +1,12 @@
 import type { Clock } from '../../kit/clock.ts'
-import {
-  lastExpiry,
-  type RegistrationRecord,
-  type RegistrationStore,
-  type Versioned,
+import type {
+  RecordHistory,
+  RegistrationRecord,
+  RegistrationStore,
+  Versioned,
 } from '../registration-store.ts'
 import type { MemcachedCluster } from './cluster.ts'
+import { emptied, isEmptied, merged, remembersUntil, withHistory } from './history.ts'
 import { MemcachedTable, type Codec } from './table.ts'
 
 export interface MemcachedRegistrationsOptions {
@@ -13,41 +14,77 @@ export interface MemcachedRegistrationsOptions {
   readonly clock: Clock
   /** Told of the identity of each record that cannot be read. */
   readonly onForeign: (impu: string) => void
+  readonly otherSite?: {
+    readonly cluster: MemcachedCluster
+    /** Told of the identity of each record of which the other site has not the newest. */
+    readonly onBehind: (impu: string) => void
+  }
 }
 
-const TABLE = 'reg'
+/** In front of the keys of registrations. */
+export const REGISTRATIONS = 'reg'
 /** A record outlives its last binding by so many seconds. */
 const GRACE = 10
 
-/** Registrations that all sprouts of a site share. */
+/** Registrations that all sprouts of a site share, or of both sites. */
 export class MemcachedRegistrationStore implements RegistrationStore {
   readonly #clock: Clock
   readonly #table: MemcachedTable<RegistrationRecord>
+  readonly #hasOtherSite: boolean
 
-  constructor({ cluster, clock, onForeign }: MemcachedRegistrationsOptions) {
+  constructor({ cluster, clock, onForeign, otherSite }: MemcachedRegistrationsOptions) {
     this.#clock = clock
-    this.#table = new MemcachedTable(cluster, { name: TABLE, codec, onForeign })
+    this.#hasOtherSite = otherSite !== undefined
+    this.#table = new MemcachedTable(cluster, {
+      ...{ name: REGISTRATIONS, codec: registrationCodec, onForeign },
+      lifeOf: record => (remembersUntil(record) - clock.now()) / 1000 + GRACE,
+      ...(otherSite === undefined
+        ? {}
+        : { otherSite: { ...otherSite, merge: (own, other) => merged(own, other, clock.now()) } }),
+    })
   }
 
-  get(impu: string): Promise<Versioned<RegistrationRecord> | undefined> {
-    return this.#table.get(impu)
+  async get(impu: string): Promise<Versioned<RegistrationRecord> | undefined> {
+    const found = await this.#table.get(impu)
+    return found !== undefined && this.#isOver(found.value) ? undefined : found
   }
 
-  put(
+  async put(
     impu: string,
     record: RegistrationRecord,
     expected: number | undefined,
   ): Promise<'stored' | 'conflict'> {
-    const ttl = (lastExpiry(record) - this.#clock.now()) / 1000 + GRACE
-    return this.#table.put(impu, record, ttl, expected)
+    if (!this.#hasOtherSite) return this.#table.put(impu, record, expected)
+    const now = this.#clock.now()
+    if (expected !== undefined) return this.#table.put(impu, withHistory(record, now), expected)
+    // Of one who was registered before, it is to be remembered what was removed.
+    const found = await this.#table.get(impu)
+    if (found === undefined) return this.#table.put(impu, withHistory(record, now), undefined)
+    if (!this.#isOver(found.value)) return 'conflict'
+    return this.#table.put(impu, withHistory({ ...found.value, ...record }, now), found.version)
   }
 
-  remove(impu: string, expected: number): Promise<'removed' | 'conflict'> {
-    return this.#table.remove(impu, expected)
+  async remove(impu: string, expected: number): Promise<'removed' | 'conflict'> {
+    if (!this.#hasOtherSite) return this.#table.remove(impu, expected)
+    const found = await this.#table.get(impu)
+    if (found?.version !== expected || this.#isOver(found.value)) return 'conflict'
+    const result = await this.#table.put(impu, emptied(found.value, this.#clock.now()), expected)
+    return result === 'stored' ? 'removed' : 'conflict'
+  }
+
+  /** As `MemcachedTable.takeOver`. */
+  takeOver(full: string): ReturnType<MemcachedTable<RegistrationRecord>['takeOver']> {
+    return this.#table.takeOver(full)
+  }
+
+  /** Only its history is left of it. */
+  #isOver(record: RegistrationRecord): boolean {
+    return record.history !== undefined && isEmptied(record)
   }
 }
 
-const codec: Codec<RegistrationRecord> = {
+/** How a registration stands in memcached. */
+export const registrationCodec: Codec<RegistrationRecord> = {
   encode: record => JSON.stringify(record),
   decode: text => {
     try {
@@ -64,7 +101,7 @@ type Fields = Readonly<Record<string, unknown>>
 /** Whether it has what is relied on: whoever writes into a shared store may be another version, or no friend. */
 function isRecord(value: unknown): value is RegistrationRecord {
   if (!isObject(value)) return false
-  const { bindings, subscriptions, associatedUris, notifyCseq, scscfUri } = value
+  const { bindings, subscriptions, associatedUris, notifyCseq, scscfUri, history } = value
   return (
     Array.isArray(bindings) &&
     bindings.every(isBinding) &&
@@ -72,7 +109,17 @@ function isRecord(value: unknown): value is RegistrationRecord {
     Object.values(subscriptions).every(isSubscription) &&
     areTexts(associatedUris) &&
     typeof notifyCseq === 'number' &&
-    typeof scscfUri === 'string'
+    typeof scscfUri === 'string' &&
+    (history === undefined || isHistory(history))
+  )
+}
+
+function isHistory(value: unknown): value is RecordHistory {
+  return (
+    isObject(value) &&
+    hasNumbers(value, ['at']) &&
+    isObject(value.entries) &&
+    Object.values(value.entries).every(each => isObject(each) && hasNumbers(each, ['since', 'at', 'until']))
   )
 }
 

@@ -1,0 +1,149 @@
+import { pause, millis, minutes, type Clock } from '../../lib/kit/clock.ts'
+import { CwError } from '../../lib/kit/errors.ts'
+import type { Log } from '../../lib/kit/log.ts'
+import type { Metric } from '../../lib/kit/metric.ts'
+import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
+import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
+import { agreeWithOtherSite, type SitesResult } from '../../lib/store/memcached/sites.ts'
+import { CpuShare } from './cpu-share.ts'
+
+export interface OtherSiteOptions {
+  /** This node's memcached, as `cluster_settings` names it. */
+  readonly local: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/** What is to agree. */
+export interface Sites {
+  readonly view: ClusterView
+  readonly otherSite: ClusterView
+  /** Most processor time that it takes, in hundredths of one processor's. */
+  readonly cpuLimit: number
+}
+
+/** Also where nothing was seen to fail: a single change may have been lost on the way. */
+const AGREE_EVERY = minutes(10)
+
+/**
+ * Sees to it that this node's part of the registrations has what the other site knows: after the start, after the other
+ * site could not be reached, and now and then.
+ */
+export class OtherSite {
+  readonly #options: OtherSiteOptions
+  #watched:
+    { readonly view: ClusterView; readonly text: string; readonly cluster: MemcachedCluster } | undefined
+  #isReachable = true
+  /** Something may have been changed there that nobody here was told of. */
+  #isDue = true
+  /** Unix time in milliseconds. */
+  #agreedAt = -Infinity
+  #last: SitesResult | undefined
+  #passes = 0
+  #taken = 0
+
+  constructor(options: OtherSiteOptions) {
+    this.#options = options
+  }
+
+  /** Looks whether the other site is there, and whether it is time to agree with it. */
+  async look(sites: Sites): Promise<void> {
+    const { clock, log } = this.#options
+    const answering = await this.#clusterOf(sites.otherSite).answering()
+    const isReachable = answering.length > 0
+    if (isReachable !== this.#isReachable) {
+      this.#isReachable = isReachable
+      const { servers } = sites.otherSite
+      if (isReachable) log.info('the other site can be reached again', { servers })
+      else log.warn('the other site cannot be reached', { servers })
+    }
+    // What one of its servers missed another one has, but for what was changed while none could be told.
+    if (answering.length < sites.otherSite.servers.length) this.#isDue = true
+    const isLong = clock.now() - this.#agreedAt >= AGREE_EVERY
+    if (isReachable && (this.#isDue || isLong)) await this.#agree(sites, answering.length)
+  }
+
+  /** What was agreed upon is to be looked at once more. */
+  expire(): void {
+    this.#isDue = true
+  }
+
+  close(): void {
+    this.#watched?.cluster.close()
+    this.#watched = undefined
+  }
+
+  status(): Readonly<Record<string, unknown>> {
+    if (this.#watched === undefined) return {}
+    const state = !this.#isReachable ? 'unreachable' : this.#isDue ? 'behind' : 'in step'
+    const { seen, taken, foreign, digest } = this.#last ?? {}
+    const { servers } = this.#watched.view
+    return { otherSite: { servers, state, lastPass: { seen, taken, foreign, ...digest } } }
+  }
+
+  metrics(): readonly Metric[] {
+    if (this.#watched === undefined) return []
+    const figure = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
+      name: `clearwater_astaire_other_site_${name}`,
+      type,
+      help,
+      samples: [{ value }],
+    })
+    return [
+      figure(
+        'reachable',
+        'gauge',
+        'Whether a memcached of the other site answers.',
+        Number(this.#isReachable),
+      ),
+      figure('in_step', 'gauge', 'Whether this site has what the other one had when it was asked last.', Number(this.#isReachable && !this.#isDue)), // prettier-ignore
+      figure(
+        'passes_total',
+        'counter',
+        'How often this site has taken what the other one has.',
+        this.#passes,
+      ),
+      figure(
+        'taken_total',
+        'counter',
+        'Registrations of which the other site knew something more.',
+        this.#taken,
+      ),
+    ]
+  }
+
+  #clusterOf(view: ClusterView): MemcachedCluster {
+    const text = JSON.stringify(view)
+    if (this.#watched?.text !== text) {
+      this.close()
+      this.#watched = { view, text, cluster: new MemcachedCluster({ view, clock: this.#options.clock }) }
+      this.#isDue = true
+    }
+    return this.#watched.cluster
+  }
+
+  async #agree({ view, otherSite, cpuLimit }: Sites, answering: number): Promise<void> {
+    const { local, clock, log, signal } = this.#options
+    const share = new CpuShare()
+    const begunAt = clock.now()
+    try {
+      const result = await agreeWithOtherSite({
+        ...{ local, view, otherSite, clock, signal },
+        breathe: () => pause(clock, millis(share.pauseFor(cpuLimit / 100)), signal),
+      })
+      this.#last = result
+      this.#taken += result.taken
+      if (!result.isComplete || answering < otherSite.servers.length) return
+      const { seen, taken, foreign } = result
+      if (this.#isDue || taken > 0)
+        log.info('this site knows what the other one knows', { seen, taken, foreign })
+      this.#passes++
+      this.#isDue = false
+      this.#agreedAt = begunAt
+    } catch (error) {
+      if (!(error instanceof CwError)) throw error
+      log.warn('this site could not be made to agree with the other one; it is tried again', { error })
+    }
+  }
+}
