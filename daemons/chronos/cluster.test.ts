@@ -41,6 +41,16 @@ describe('chronos_cluster.conf', () => {
     })
   })
 
+  test('and who has timers at another site, which are none of its own', () => {
+    const text =
+      '[cluster]\nlocalhost = a\nnode = a\n[sites]\nlocal_site = x\nremote_site = y=b\nremote_site=y=fd00::2\n'
+
+    const view = parseChronosCluster(text, 'f')
+
+    expect(view).toEqual({ local: 'a', nodes: ['a'], leaving: [], otherSite: ['b', 'fd00::2'] })
+    expect(viewId(view)).toBe(viewId({ local: 'a', nodes: ['a'], leaving: [] }))
+  })
+
   test.each([
     ['', undefined],
     ['[cluster]\nlocalhost = a\n', undefined],

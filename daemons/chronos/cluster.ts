@@ -9,6 +9,8 @@ export interface ChronosView {
   readonly nodes: readonly string[]
   /** Those that are about to go: they give their timers to the others. */
   readonly leaving: readonly string[]
+  /** Nodes of another site's cluster, which has timers of its own; this one has nothing to do with them, whoever sets timers has. */
+  readonly otherSite?: readonly string[]
 }
 
 /** A name for the view, the same on all nodes that have it. */
@@ -26,9 +28,11 @@ export function replicasFor(id: string, factor: number, { nodes }: ChronosView):
 }
 
 const SECTION = /^\[([a-z]+)\]$/
+const REMOTE_SITE = /^remote_site\s*=\s*[\w.-]+=([0-9a-zA-Z.:-]+)$/
 
 /**
- * Reads `chronos_cluster.conf`: in its section `[cluster]` `localhost`, and any number of `node`, `joining` and `leaving`.
+ * Reads `chronos_cluster.conf`: in its section `[cluster]` `localhost`, and any number of `node`, `joining` and `leaving`;
+ * in `[sites]` any number of `remote_site`, each `name=address`.
  *
  * @throws CwError FILE_INVALID with the line
  */
@@ -46,12 +50,16 @@ export function parseChronosCluster(text: string, file: string): ChronosView {
       changed: 'nothing',
       remedies: ['write the files of this node again: cw deploy'],
     })
+  const otherSite: string[] = []
   let section = ''
   text.split(/\r?\n/).forEach((each, index) => {
     const line = each.trim()
     if (line === '' || line.startsWith('#')) return
     section = SECTION.exec(line)?.[1] ?? section
-    if (SECTION.test(line) || section !== 'cluster') return
+    if (SECTION.test(line)) return
+    const remote = section === 'sites' ? REMOTE_SITE.exec(line)?.[1] : undefined
+    if (remote !== undefined) otherSite.push(remote)
+    if (section !== 'cluster') return
     const [key = '', value = ''] = line.split('=', 2).map(part => part.trim())
     if (!Object.hasOwn(found, key) || !/^[0-9a-zA-Z.:-]+$/.test(value))
       throw fail(index + 1, `it says ${line}`)
@@ -60,5 +68,5 @@ export function parseChronosCluster(text: string, file: string): ChronosView {
   const [local] = found.localhost
   const nodes = [...new Set([...found.node, ...found.joining])]
   if (local === undefined || nodes.length === 0) throw fail(undefined, 'it names no localhost, or no node')
-  return { local, nodes, leaving: found.leaving }
+  return { local, nodes, leaving: found.leaving, ...(otherSite.length === 0 ? {} : { otherSite }) }
 }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
-import { HttpClient, type HttpServers } from '../../http/client.ts'
+import { HttpClient, type ClientRequest, type HttpServers } from '../../http/client.ts'
 import { jsonObject } from '../../http/message.ts'
 import { millis, seconds, type Clock, type Duration } from '../../kit/clock.ts'
+import { Graylist } from '../../kit/graylist.ts'
 import type { Log } from '../../kit/log.ts'
 import type { EmbeddedEnvironment } from '../../store/embedded/environment.ts'
 import { InProcessTimers } from '../in-process.ts'
@@ -11,6 +12,11 @@ import { formatTimerId, type TimerTag } from './timer.ts'
 export interface ChronosTimersOptions {
   /** `http://host:7253`: any node of the cluster. */
   readonly origin: string
+  /**
+   * Nodes of another site's cluster. They are given each timer too, for some seconds later: where this site has done
+   * what was due then, there is nothing left to do.
+   */
+  readonly otherSite?: readonly string[]
   /** Where pops are posted: a name behind which anybody can take them. */
   readonly callback: string
   readonly clock: Clock
@@ -27,6 +33,9 @@ type Handler = (pop: TimerPop) => Promise<void>
 const DEADLINE = seconds(1)
 const CONNECT_DEADLINE = millis(300)
 const FACTOR = 2
+const OTHER_SITE_LATER_BY = seconds(5)
+/** A node of the other site that did not answer is not asked for so long. */
+const AVOID_FOR = seconds(2)
 /** Pops that came before there was a handler. */
 const MOST_EARLY = 10_000
 
@@ -39,6 +48,8 @@ const MOST_EARLY = 10_000
 export class ChronosTimers implements TimerService {
   readonly #options: ChronosTimersOptions
   readonly #client: HttpClient
+  readonly #otherSite: readonly { readonly origin: string; readonly client: HttpClient }[]
+  readonly #otherSiteDown: Graylist
   /** For timers that the cluster did not take. */
   readonly #own: InProcessTimers
   readonly #handlers = new Map<string, Handler>()
@@ -46,7 +57,7 @@ export class ChronosTimers implements TimerService {
   #isDown = false
 
   constructor(options: ChronosTimersOptions) {
-    const { origin, servers, clock, log, environment } = options
+    const { origin, otherSite = [], servers, clock, log, environment } = options
     this.#options = options
     this.#client = new HttpClient({
       origin,
@@ -54,19 +65,18 @@ export class ChronosTimers implements TimerService {
       connectTimeout: CONNECT_DEADLINE,
       ...(servers === undefined ? {} : { servers }),
     })
+    this.#otherSite = otherSite.map(each => ({
+      origin: each,
+      client: new HttpClient({ origin: each, timeout: DEADLINE, connectTimeout: CONNECT_DEADLINE }),
+    }))
+    this.#otherSiteDown = new Graylist({ clock, blackFor: AVOID_FOR })
     this.#own = new InProcessTimers({ clock, log, ...(environment === undefined ? {} : { environment }) })
   }
 
   async set(topic: string, id: string, delay: Duration, opaque: string): Promise<void> {
-    // It counts whole seconds; a pop that comes early would find nothing to do.
-    const interval = Math.max(1, Math.ceil(delay / 1000))
-    const tags = this.#options.tags?.[topic]
-    const isTaken = await this.#ask('PUT', topic, id, {
-      timing: { interval, 'repeat-for': interval },
-      callback: { http: { uri: this.#options.callback, opaque: JSON.stringify({ topic, id, opaque }) } },
-      reliability: { 'replication-factor': FACTOR },
-      ...(tags === undefined ? {} : { statistics: { 'tag-info': tags } }),
-    })
+    const later = (delay + OTHER_SITE_LATER_BY) as Duration
+    void this.#tellOtherSite('PUT', topic, id, this.#timerOf(topic, id, later, opaque))
+    const isTaken = await this.#ask('PUT', topic, id, this.#timerOf(topic, id, delay, opaque))
     if (isTaken) await this.#own.cancel(topic, id)
     else await this.#own.set(topic, id, delay, opaque)
   }
@@ -74,6 +84,7 @@ export class ChronosTimers implements TimerService {
   async cancel(topic: string, id: string): Promise<void> {
     this.#early.delete(keyOf(topic, id))
     await this.#own.cancel(topic, id)
+    void this.#tellOtherSite('DELETE', topic, id)
     await this.#ask('DELETE', topic, id)
   }
 
@@ -109,15 +120,39 @@ export class ChronosTimers implements TimerService {
 
   async close(): Promise<void> {
     this.#own.close()
-    await this.#client.close()
+    await Promise.all(
+      [this.#client, ...this.#otherSite.map(({ client }) => client)].map(each => each.close()),
+    )
+  }
+
+  #timerOf(topic: string, id: string, delay: Duration, opaque: string): object {
+    // It counts whole seconds; a pop that comes early would find nothing to do.
+    const interval = Math.max(1, Math.ceil(delay / 1000))
+    const tags = this.#options.tags?.[topic]
+    return {
+      timing: { interval, 'repeat-for': interval },
+      callback: { http: { uri: this.#options.callback, opaque: JSON.stringify({ topic, id, opaque }) } },
+      reliability: { 'replication-factor': FACTOR },
+      ...(tags === undefined ? {} : { statistics: { 'tag-info': tags } }),
+    }
+  }
+
+  /** Tells the first node of the other site's cluster that answers, if any: nobody waits for it. */
+  async #tellOtherSite(method: 'PUT' | 'DELETE', topic: string, id: string, body?: object): Promise<void> {
+    for (const { origin, client } of this.#otherSite) {
+      if (this.#otherSiteDown.isAvoided(origin)) continue
+      this.#otherSiteDown.trying(origin)
+      const result = await client.request(requestOf(method, topic, id, body))
+      if (result.kind === 'answer') {
+        this.#otherSiteDown.answered(origin)
+        return
+      }
+      this.#otherSiteDown.failed(origin)
+    }
   }
 
   async #ask(method: 'PUT' | 'DELETE', topic: string, id: string, body?: object): Promise<boolean> {
-    const result = await this.#client.request({
-      method,
-      path: `/timers/${formatTimerId(timerIdOf(topic, id), FACTOR)}`,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
+    const result = await this.#client.request(requestOf(method, topic, id, body))
     const isTaken = result.kind === 'answer' && result.status === 200
     if (isTaken === this.#isDown) {
       this.#isDown = !isTaken
@@ -129,6 +164,14 @@ export class ChronosTimers implements TimerService {
         })
     }
     return isTaken
+  }
+}
+
+function requestOf(method: 'PUT' | 'DELETE', topic: string, id: string, body?: object): ClientRequest {
+  return {
+    method,
+    path: `/timers/${formatTimerId(timerIdOf(topic, id), FACTOR)}`,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }
 }
 
