@@ -11,8 +11,14 @@ export interface Srv {
   /** `_sip._tcp.<name>`. */
   readonly name: string
   readonly port: number
-  /** Names of single nodes. */
-  readonly targets: readonly string[]
+  readonly targets: readonly SrvTarget[]
+}
+
+export interface SrvTarget {
+  /** Name of a single node. */
+  readonly host: string
+  /** Those with the lowest first. */
+  readonly priority: number
 }
 
 export interface Naptr {
@@ -57,30 +63,44 @@ const SERVICES: readonly {
 
 const FACES_THE_WORLD: readonly Role[] = ['bono', 'ellis', 'memento']
 
-/** Every name of a deployment: its nodes', and its clusters'. */
-export function hostNames(deployment: Deployment): readonly HostName[] {
+/**
+ * Every name of a deployment: its nodes', and its clusters'.
+ *
+ * @param site for whom they are: a cluster that has nodes at this site is those; absent: for all
+ */
+export function hostNames(deployment: Deployment, site?: string): readonly HostName[] {
   const { domain, nodes } = deployment
   const own = nodes.map(node => ({ name: nodeName(node, domain), addresses: [addressIn(node)] }))
   const public_ = nodes
     .filter(node => isIP(node.publicHostname) === 0)
     .map(node => ({ name: node.publicHostname, addresses: [addressIn(node)] }))
-  const clusters = CLUSTERS.map(({ role, label }) => ({
-    name: below(label, domain),
-    addresses: nodes.filter(node => node.roles.includes(role)).map(addressIn),
-  })).filter(({ addresses }) => addresses.length > 0)
+  const clusters = CLUSTERS.map(({ role, label }) => {
+    const all = nodes.filter(node => node.roles.includes(role))
+    const near = all.filter(node => node.site === site)
+    return { name: below(label, domain), addresses: (near.length > 0 ? near : all).map(addressIn) }
+  }).filter(({ addresses }) => addresses.length > 0)
   const taken = new Set([...own, ...clusters].map(({ name }) => name))
   return [...own, ...public_.filter(({ name }) => !taken.has(name)), ...clusters]
 }
 
-/** SRV and NAPTR records, as the manual's example zone has them. */
-export function serviceRecords({ domain, nodes }: Deployment): ServiceRecords {
+/**
+ * SRV and NAPTR records, as the manual's example zone has them.
+ *
+ * @param site for whom they are: its own nodes come first, and others in their place (manual, "Geographic redundancy");
+ * absent: for all
+ */
+export function serviceRecords({ domain, nodes }: Deployment, site?: string): ServiceRecords {
   const served = SERVICES.filter(({ role }) => nodes.some(node => node.roles.includes(role)))
+  const targetOf = (node: DeploymentNode): SrvTarget => ({
+    host: nodeName(node, domain),
+    priority: site === undefined || node.site === site ? 0 : 1,
+  })
   return {
     srv: served.flatMap(({ role, label, port, transports }) =>
       transports.map(transport => ({
         name: `_sip._${transport}.${below(label, domain)}`,
         port,
-        targets: nodes.filter(node => node.roles.includes(role)).map(node => nodeName(node, domain)),
+        targets: nodes.filter(node => node.roles.includes(role)).map(targetOf),
       })),
     ),
     naptr: served.flatMap(({ label, transports }) =>

@@ -114,7 +114,7 @@ nodes:
     expect(hosts).toContain('192.0.2.3 scscf.sprout.ims.test\n')
     expect(hosts).toContain('192.0.2.4 hs.ims.test\n')
     expect(hosts).not.toContain('ralf')
-    expect(cache).toContain('srv-host=_sip._tcp.scscf.sprout.ims.test,sprout-1.ims.test,5054\n')
+    expect(cache).toContain('srv-host=_sip._tcp.scscf.sprout.ims.test,sprout-1.ims.test,5054,0,0\n')
     expect(cache).toContain('naptr-record=ims.test,2,1,S,SIP+D2U,,_sip._udp.ims.test\n')
   })
 
@@ -148,7 +148,7 @@ nodes:
   })
 })
 
-test('sprouts of a site have the same clusters, and one alone has none', () => {
+describe('sprouts of two sites', () => {
   const sites = deploymentOf(`
 name: lab
 domain: ims.test
@@ -156,31 +156,74 @@ sites: [a, b]
 nodes:
   - { name: sprout-2, address: 10.0.0.9, site: a, roles: [sprout] }
   - { name: sprout-1, address: 10.0.0.3, site: a, roles: [sprout, ralf] }
-  - { name: sprout-3, address: 10.0.0.4, site: b, roles: [sprout] }
+  - { name: sprout-3, address: 10.0.0.4, site: b, roles: [sprout, homestead] }
+  - { name: bono-1, address: 10.0.0.5, site: b, roles: [bono] }
+  - { name: bono-2, address: 10.0.0.6, site: a, roles: [bono] }
 `)
-  const textOf = (template: string, index: number): string => {
-    const node = sites.nodes[index]!
-    const values = {
-      deployment: sites,
-      node,
-      authority: Authority.found('lab'),
-      secrets: new Map(),
-      learned: undefined,
-    }
-    return renderTemplate(template, templateValues(values))
+  const textOf = (template: string, index: number, deployment = sites): string => {
+    const node = deployment.nodes[index]!
+    const authority = Authority.found('lab')
+    return renderTemplate(
+      template,
+      templateValues({ deployment, node, authority, secrets: new Map(), learned: undefined }),
+    )
   }
 
-  for (const index of [0, 1]) {
-    const view = parseClusterSettings(textOf('etc/cluster_settings.plain', index), 'f')
-    expect(view).toEqual({ servers: ['10.0.0.3:11211', '10.0.0.9:11211'] })
-    const local = sites.nodes[index]!.address
-    const chronos = parseChronosCluster(textOf('etc/chronos_cluster.plain', index), 'f')
-    expect(chronos).toEqual({ local, nodes: ['10.0.0.3', '10.0.0.9'], leaving: [] })
-  }
-  for (const template of ['etc/cluster_settings.plain', 'etc/chronos_cluster.plain'])
-    expect(textOf(template, 2).trim()).toBe('')
-  expect(textOf('etc/logrotate.plain', 0)).toContain('/var/log/chronos/*.log {')
-  expect(textOf('etc/logrotate.plain', 2)).not.toContain('chronos')
+  test('have the same clusters at each, and know those of the other', () => {
+    const [a, b] = [['10.0.0.3', '10.0.0.9'], ['10.0.0.4']] as const
+    const views = [
+      { own: a, other: b },
+      { own: a, other: b },
+      { own: b, other: a },
+    ]
+    for (const [index, { own, other }] of views.entries()) {
+      const serversIn = (template: string): unknown => parseClusterSettings(textOf(template, index), 'f')
+      const at = (addresses: readonly string[]): unknown => ({
+        servers: addresses.map(address => `${address}:11211`),
+      })
+      expect(serversIn('etc/cluster_settings.plain')).toEqual(at(own))
+      expect(serversIn('etc/remote_cluster_settings.plain')).toEqual(at(other))
+      const local = sites.nodes[index]!.address
+      const chronos = parseChronosCluster(textOf('etc/chronos_cluster.plain', index), 'f')
+      expect(chronos).toEqual({ local, nodes: own, leaving: [], otherSite: other })
+      expect(textOf('etc/logrotate.plain', index)).toContain('/var/log/chronos/*.log {')
+    }
+  })
+
+  test('are asked by the nodes of their own site first, and those of the other in their place', () => {
+    const [nearB, nearA] = [textOf('dns/clearwater.dnsmasq', 3), textOf('dns/clearwater.dnsmasq', 4)]
+    const record = (sprout: string, priority: number): string =>
+      `srv-host=_sip._tcp.icscf.sprout.ims.test,${sprout}.ims.test,5052,${priority},0\n`
+
+    expect(nearB).toContain(record('sprout-3', 0))
+    expect(nearB).toContain(record('sprout-1', 1))
+    expect(nearA).toContain(record('sprout-3', 1))
+    expect(nearA).toContain(record('sprout-1', 0))
+    expect(textOf('etc/hosts.hosts', 3)).toContain('10.0.0.4 sprout.ims.test\n')
+    expect(textOf('etc/hosts.hosts', 3)).not.toContain('10.0.0.3 sprout.ims.test\n')
+    expect(textOf('etc/hosts.hosts', 3)).toContain('10.0.0.3 sprout-1.ims.test\n')
+    // Where a site has none of a kind, the other one's will do.
+    expect(textOf('etc/hosts.hosts', 4)).toContain('10.0.0.4 hs.ims.test\n')
+    expect(zoneFile(sites, 7, [])).toContain(
+      '_sip._tcp.icscf.sprout.ims.test. IN SRV 0 0 5052 sprout-3.ims.test.',
+    )
+  })
+
+  test('are let in by each other, and by nobody else', () => {
+    const doors = textOf('firewall/firewall.nft', 2)
+      .split('\n')
+      .filter(line => /dport (11211|7253) accept/.test(line))
+
+    expect(doors).toHaveLength(2)
+    for (const door of doors) expect(door).toContain('ip saddr { 10.0.0.9, 10.0.0.3, 10.0.0.4 } tcp')
+  })
+
+  test('are no cluster where there is only one', () => {
+    const alone = { ...sites, nodes: [{ ...sites.nodes[2]!, sharesRegistrations: false }] }
+    for (const template of ['cluster_settings', 'remote_cluster_settings', 'chronos_cluster'])
+      expect(textOf(`etc/${template}.plain`, 0, alone).trim()).toBe('')
+    expect(textOf('etc/logrotate.plain', 0, alone)).not.toContain('chronos')
+  })
 })
 
 test('homesteads that are several share a Cassandra, each a node in the data centre of its site', () => {

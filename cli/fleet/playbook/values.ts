@@ -4,7 +4,7 @@ import {
   cassandraPlace,
   type CassandraPlace,
 } from '../../../lib/config/deployment/cassandra.ts'
-import { memcachedServers, sharingNodes } from '../../../lib/config/deployment/memcached.ts'
+import { memcachedServers, otherSiteOf, sharingNodes } from '../../../lib/config/deployment/memcached.ts'
 import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
 import { uriHost } from '../../../lib/kit/address.ts'
@@ -29,6 +29,14 @@ export interface TemplateValues {
   readonly memcachedServers: readonly string[]
   /** Addresses of the nodes with these sprouts. */
   readonly sharingNodes: readonly string[]
+  /** The site whose sprouts these tell what they know, with the same of it; undefined where there is none. */
+  readonly otherSite:
+    | {
+        readonly name: string
+        readonly memcachedServers: readonly string[]
+        readonly nodes: readonly string[]
+      }
+    | undefined
   /** The Cassandra that homesteads share; undefined where there is one homestead, or a Cassandra of the operator. */
   readonly cassandra: (CassandraPlace & Seeds) | undefined
   /** Who vouches for the members and clients of etcd: the certificate for all, and with its key for those who keep it. */
@@ -81,17 +89,24 @@ export function templateValues({
     },
     memcachedServers: memcachedServers(deployment, node.site),
     sharingNodes: sharingNodes(deployment, node.site),
+    otherSite: otherSite(deployment, node),
     cassandra: cassandraOf(deployment, node),
     isVoter: etcdVoters(deployment).some(voter => voter.name === node.name),
     authority: { certificate: authority.certificate, pem: authority.pem },
     localConfig: localConfigOf(node, deployment),
     sharedConfig: learned ?? sharedConfigOf(deployment, name => secrets.get(name) ?? ''),
     userSettings: node.user.size === 0 ? '' : userSettingsOf(node, deployment),
-    names: hostNames(deployment),
-    services: serviceRecords(deployment),
+    names: hostNames(deployment, node.site),
+    services: serviceRecords(deployment, node.site),
     firewall: firewallRules(deployment, node),
     closedPorts: CLOSED_PORTS,
   }
+}
+
+function otherSite(deployment: Deployment, { site }: DeploymentNode): TemplateValues['otherSite'] {
+  const name = otherSiteOf(deployment, site)
+  if (name === undefined) return undefined
+  return { name, memcachedServers: memcachedServers(deployment, name), nodes: sharingNodes(deployment, name) }
 }
 
 /** All of them are seeds, as they are few: whichever is up may be asked. */

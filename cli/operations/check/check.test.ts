@@ -26,7 +26,7 @@ const RIGHT: Lookup = {
     serviceRecords(DEPLOYMENT)
       .srv.find(each => each.name === name)
       ?.targets.map(
-        target => `${target}:${serviceRecords(DEPLOYMENT).srv.find(each => each.name === name)!.port}`,
+        ({ host }) => `${host}:${serviceRecords(DEPLOYMENT).srv.find(each => each.name === name)!.port}`,
       ),
   naptr: async name =>
     serviceRecords(DEPLOYMENT)

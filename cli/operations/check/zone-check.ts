@@ -74,10 +74,11 @@ export async function zoneFindings(
 
 /** Whether nodes know all names by themselves: cw deploy writes them into /etc/hosts. */
 function coveredBy(deployment: Deployment, hosts: ReadonlyMap<string, Examined>): string {
-  const names = hostNames(deployment)
-  const lacking = [...hosts].filter(
-    ([, { names: known }]) => !names.every(({ name, addresses }) => isSame(addresses, known.get(name) ?? [])),
-  )
+  const siteOf = new Map(deployment.nodes.map(({ name, site }) => [name, site]))
+  const lacking = [...hosts].filter(([node, { names: known }]) => {
+    const names = hostNames(deployment, siteOf.get(node))
+    return !names.every(({ name, addresses }) => isSame(addresses, known.get(name) ?? []))
+  })
   if (hosts.size > 0 && lacking.length === 0) return 'the nodes know the names by /etc/hosts'
   return 'cw deploy writes the names into /etc/hosts of the nodes'
 }
@@ -98,7 +99,7 @@ function recordsOf(deployment: Deployment, lookup: Lookup): readonly WantedRecor
       ask: () => lookup.addresses(name),
     })),
     ...srv.map(({ name, port, targets }) => ({
-      ...{ name, type: 'SRV' as const, want: targets.map(target => `${target}:${port}`) },
+      ...{ name, type: 'SRV' as const, want: targets.map(({ host }) => `${host}:${port}`) },
       ask: () => lookup.srv(name),
     })),
     ...[...naptrs].map(([name, records]) => ({

@@ -31,7 +31,7 @@ export interface DeploymentNode {
   readonly publicHostname: string
   readonly site: string
   readonly roles: readonly Role[]
-  /** Its sprout shares registrations with others of its site, in a memcached on each of them. */
+  /** Its sprout shares registrations with others, in a memcached on each of them. */
   readonly sharesRegistrations: boolean
   /** Its homestead shares subscribers with others, in a Cassandra on each of them. */
   readonly sharesSubscribers: boolean

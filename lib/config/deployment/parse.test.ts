@@ -239,6 +239,20 @@ test.each([
   )
 })
 
+test('sprouts stand at two sites at most', () => {
+  const node = (name: string, site: string): string =>
+    `  - {name: ${name}, address: 10.1.0.${site.length}, site: ${site}, roles: [sprout]}\n`
+  const sites = GOOD.replace('there]', 'there, elsewhere]')
+  expect(faultsOf(`${sites}${node('sprout-2', 'here')}`)).toEqual([])
+
+  expect(faultsOf(`${sites}${node('sprout-2', 'here')}${node('sprout-3', 'elsewhere')}`)).toMatchObject([
+    {
+      severity: 'error',
+      message: 'sprouts share what they know between 2 sites at most: there and here have some',
+    },
+  ])
+})
+
 test('a file that is broken all over is told of in a hundred faults', () => {
   expect(faultsOf('['.repeat(100_000)).length).toBeLessThanOrEqual(101)
   expect(faultsOf(`${GOOD}${Array.from({ length: 500 }, (_, i) => `x${i}: 1\n`).join('')}`)).toHaveLength(101)

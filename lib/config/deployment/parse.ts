@@ -6,12 +6,13 @@ import { placesOf } from '../text-place.ts'
 import { contradictions } from '../validate.ts'
 import type { Deployment, DeploymentNode, Role, SecretReference, SshSettings } from './deployment.ts'
 import { EXTERNAL_CASSANDRA, withSharedSubscribers } from './cassandra.ts'
-import { withSharedRegistrations } from './memcached.ts'
+import { MOST_SITES, withSharedRegistrations } from './memcached.ts'
 import { DEPLOYMENT_SHAPE } from './schema.ts'
 import type { Shape, Tell, Word } from './shape.ts'
 
 /** More faults than anybody reads; a broken file could have one at every character. */
 const MOST_FAULTS = 100
+const FIRST_SITE = 'site1'
 const WITHOUT_SSH: SshSettings = { user: 'root', port: 22 }
 /** Without one of each no call is possible. */
 const NEEDED: readonly Role[] = ['bono', 'sprout', 'homestead']
@@ -115,12 +116,17 @@ function checkRoles(file: File, tell: Tell): void {
   }
   if (!hasCassandra(file)) checkAlone(file, tell)
   const sprouts = file.nodes.flatMap(({ roles = [], site }) =>
-    roles.filter(({ text }) => text === 'sprout').map(role => ({ role, site: site?.text })),
+    roles.filter(({ text }) => text === 'sprout').map(role => ({ role, site: siteOf(site, file) })),
   )
-  const elsewhere = sprouts.find(({ site }) => site !== sprouts[0]?.site)
-  if (elsewhere === undefined) return
-  const message = 'a sprout of another site does not share the registrations of the first site yet'
-  tell(elsewhere.role.at, message, { severity: 'warning', key: 'roles' })
+  const sites = [...new Set(sprouts.map(({ site }) => site))]
+  const beyond = sprouts.find(({ site }) => sites.indexOf(site) >= MOST_SITES)
+  if (beyond === undefined) return
+  const message = `sprouts share what they know between ${MOST_SITES} sites at most: ${sites.slice(0, MOST_SITES).join(' and ')} have some`
+  tell(beyond.role.at, message, { key: 'roles' })
+}
+
+function siteOf(site: Word | undefined, { sites = [] }: File): string {
+  return site?.text ?? sites[0]?.text ?? FIRST_SITE
 }
 
 /** Whether there is a Cassandra: the operator's, or one on each of several homesteads. */
@@ -151,7 +157,7 @@ function wordsOf({ nodes }: File, role: Role): readonly Word[] {
 
 function checkSite({ site }: FileNode, sites: readonly Word[], tell: Tell): void {
   if (site === undefined) return
-  const known = sites.length === 0 ? ['site1'] : sites.map(each => each.text)
+  const known = sites.length === 0 ? [FIRST_SITE] : sites.map(each => each.text)
   if (!known.includes(site.text)) {
     tell(site.at, `the site ${site.text} is not among sites: ${known.join(', ')}`, { key: 'site' })
   }
@@ -181,7 +187,7 @@ function deploymentOf(file: File, path: string): Deployment {
   const settings = textsOf(file.settings)
   const base = {
     domain: file.domain.text.toLowerCase(),
-    sites: sites.length === 0 ? ['site1'] : sites,
+    sites: sites.length === 0 ? [FIRST_SITE] : sites,
     ssh,
     user: textsOf(file.user_settings),
   }
@@ -213,7 +219,7 @@ function nodeOf(
     address,
     publicAddress: node.public_address === undefined ? address : canonical(node.public_address.text),
     publicHostname: node.public_hostname?.text ?? `${node.name.text}.${base.domain}`,
-    site: node.site?.text ?? base.sites[0] ?? 'site1',
+    site: node.site?.text ?? base.sites[0] ?? FIRST_SITE,
     roles: (node.roles ?? []).map(role => role.text as Role),
     ssh: sshOf(node.ssh, base.ssh),
     local: textsOf(node.local),
