@@ -84,8 +84,9 @@ export class SipResolver implements Resolver {
     const records = inOrder(await orNone(this.#dns.resolveSrv(name)), this.#random)
     const targets: Target[] = []
     let good = 0
-    for (const { name: host, port } of records.slice(0, MOST_HOSTS)) {
-      const found = await this.#addresses(host, port, transport)
+    for (const { name: host, port, priority } of records.slice(0, MOST_HOSTS)) {
+      const addresses = await this.#addresses(host, port, transport)
+      const found = priority === 0 ? addresses : addresses.map(target => ({ ...target, priority }))
       targets.push(...found)
       good += found.filter(target => !isAvoided(target)).length
       if (good >= MOST_TARGETS) break

@@ -12,7 +12,7 @@ const POINT: ListeningPoint = { transport: 'TCP', address: '192.0.2.100', port: 
 const at = (host: number): Target => ({ transport: 'TCP', address: `192.0.2.${host}`, port: 5052 })
 
 class FakeConnection extends FakeFlow implements OwnConnection {
-  ready = false
+  override ready = false
   heard = 0
   /** A server that is dead, or one that knows no keep-alives. */
   mute = false
@@ -186,6 +186,24 @@ test('a server that has given signs of life and gives none any more loses its co
   pool.close()
 })
 
+test('so does a connection that was made just before its server died', async () => {
+  const { pool, made, hosts, stand, tick, living } = await open(2, [1])
+  stand()
+  await tick(12)
+  made[0]?.close()
+  await tick()
+  stand()
+  expect(living()).toHaveLength(2)
+
+  for (const each of made) each.mute = true
+  hosts.splice(0, 1, 2)
+  await tick(8)
+  stand()
+
+  expect(living().map(each => each.remoteAddress)).toEqual(['192.0.2.2', '192.0.2.2'])
+  pool.close()
+})
+
 test('a server that knows no keep-alives keeps its connections', async () => {
   const { pool, made, stand, tick, living } = await open(3, [1])
   stand()
@@ -193,5 +211,40 @@ test('a server that knows no keep-alives keeps its connections', async () => {
   await tick(60)
 
   expect(living()).toEqual(made)
+  pool.close()
+})
+
+test('a server that stands in for another is left as soon as that is back', async () => {
+  const clock = new TestClock()
+  const made: FakeConnection[] = []
+  const [near, far] = [at(1), { ...at(2), priority: 1 }]
+  let isNearThere = false
+  const pool = new ConnectionPool({
+    clock,
+    size: 2,
+    lifetime: seconds(600),
+    targets: async () => (isNearThere ? [near, far] : [far]),
+    connect: ({ address, port }) => {
+      const connection = new FakeConnection(POINT, address, port, new Recorder())
+      made.push(connection)
+      return connection
+    },
+    peers: new PeerHealth(new Graylist({ clock, blackFor: seconds(30) })),
+    inUse: () => new Set(),
+  })
+  await settled()
+  const living = (): readonly string[] => made.filter(each => !each.closed).map(each => each.remoteAddress)
+  for (const each of made) each.stands()
+  expect(living()).toEqual(['192.0.2.2', '192.0.2.2'])
+
+  isNearThere = true
+  for (let second = 0; second < 7; second++) {
+    clock.advance(seconds(1))
+    await settled()
+    for (const each of made) if (!each.closed && !each.ready) each.stands()
+  }
+
+  expect(living()).toEqual(['192.0.2.1', '192.0.2.1'])
+  expect(pool.pick()?.remoteAddress).toBe('192.0.2.1')
   pool.close()
 })

@@ -27,8 +27,8 @@ interface Slot {
   readonly retireAt: number
   /** The last sign of life that was asked for: when, and how often the peer had been heard before. */
   probe: { readonly at: number; readonly heard: number } | undefined
-  /** It has given one before: a peer that knows no keep-alives is not judged by them. */
-  answers: boolean
+  /** When it was last asked whether there is a server again that is to be taken before this one. */
+  comparedAt: number
 }
 
 const RECYCLE_EVERY = seconds(1)
@@ -36,14 +36,18 @@ const RECYCLE_EVERY = seconds(1)
  * A host that loses its power ends no connection, and what is sent over it is lost without a word, for a quarter of an hour
  * where TCP is left to find out.
  */
-const PROBE_EVERY = seconds(5)
+const PROBE_EVERY = seconds(3)
+/** Servers that are remembered; behind one name there are few. */
+const MOST_SERVERS = 1000
+const COMPARE_EVERY = seconds(5)
 /** Lifetimes vary by this part in either direction, so that not all connections are made anew at once. */
 const SPREAD = 0.2
 
 /**
  * Connections to the servers behind one name, each to a server of its own choice by DNS, and each used for a limited
  * time only (sip.md §3.11). So requests spread over all servers; a new one has its share after one lifetime, and one
- * that has left DNS is without work after it. One whose server gives no sign of life is broken off.
+ * that has left DNS is without work after it. One whose server gives no sign of life is broken off. One with a server that
+ * stands in for others, such as another site's, is given up as soon as there is one of those.
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions
@@ -51,6 +55,11 @@ export class ConnectionPool {
   readonly #slots: (Slot | undefined)[]
   readonly #opening: boolean[]
   readonly #retired = new Set<Flow>()
+  /**
+   * Servers that have ever given a sign of life when they were asked: one that knows no keep-alives is not judged by
+   * them, and a connection that has just been made is, like those before it.
+   */
+  readonly #answering = new Set<string>()
   readonly #sweep: Timer
   #recycledAt: number
   #closed = false
@@ -93,7 +102,10 @@ export class ConnectionPool {
         this.#slots[index] = undefined
         this.#retired.add(slot.connection)
       }
-      if (slot !== undefined && this.#slots[index] === slot) this.#probe(slot, now, stoodStill)
+      if (slot !== undefined && this.#slots[index] === slot) {
+        this.#probe(slot, now, stoodStill)
+        void this.#compare(index, slot, now)
+      }
       if (this.#slots[index] === undefined) void this.#fill(index)
     }
     if (this.#retired.size === 0) return
@@ -110,14 +122,30 @@ export class ConnectionPool {
     const probe = anew ? undefined : slot.probe
     if (!connection.ready || (probe !== undefined && now - probe.at < PROBE_EVERY)) return
     const isSilent = probe !== undefined && connection.heard === probe.heard
-    if (isSilent && slot.answers) {
+    if (isSilent && this.#answering.has(nameOf(target))) {
       this.#options.peers.failed(target)
       connection.abort(new Error('the peer gives no sign of life'))
       return
     }
-    slot.answers ||= probe !== undefined && !isSilent
+    if (probe !== undefined && !isSilent) this.#noteAnswering(target)
     slot.probe = { at: now, heard: connection.heard }
     connection.probe()
+  }
+
+  #noteAnswering(target: Target): void {
+    if (this.#answering.size >= MOST_SERVERS) this.#answering.clear()
+    this.#answering.add(nameOf(target))
+  }
+
+  async #compare(index: number, slot: Slot, now: number): Promise<void> {
+    const { priority = 0 } = slot.target
+    if (priority === 0 || now - slot.comparedAt < COMPARE_EVERY) return
+    slot.comparedAt = now
+    const [best] = await this.#options.targets()
+    if (best === undefined || (best.priority ?? 0) >= priority || this.#slots[index] !== slot) return
+    this.#slots[index] = undefined
+    this.#retired.add(slot.connection)
+    await this.#fill(index)
   }
 
   async #fill(index: number): Promise<void> {
@@ -129,7 +157,8 @@ export class ConnectionPool {
     if (target === undefined || connection === undefined) return
     const { clock, lifetime, peers } = this.#options
     const retireAt = clock.now() + lifetime * (1 + SPREAD * (2 * this.#random() - 1))
-    this.#slots[index] = { connection, target, retireAt, probe: undefined, answers: false }
+    const comparedAt = clock.now()
+    this.#slots[index] = { connection, target, retireAt, probe: undefined, comparedAt }
     let stood = false
     connection.onReady(() => {
       stood = true
@@ -142,4 +171,8 @@ export class ConnectionPool {
       if (this.#slots[index]?.connection === connection) this.#slots[index] = undefined
     })
   }
+}
+
+function nameOf({ address, port }: Target): string {
+  return `${address} ${port}`
 }

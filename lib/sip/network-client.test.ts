@@ -190,6 +190,38 @@ describe('several addresses (RFC 3263 §4.3)', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('one whose connection stood, and turns out to be broken, is tried once more over a new one', () => {
+    const { client, heard, transactions, transports, peers } = begin({ method: 'OPTIONS' })
+    const stale = transports.TCP.peer('192.0.2.10')
+    stale.ready = true
+
+    client.toTargets([TCP_A])
+    stale.close()
+    transactions[0]?.transportFailed()
+
+    const fresh = transports.TCP.peer('192.0.2.10')
+    expect(fresh).not.toBe(stale)
+    expect(startLines(fresh.take())).toEqual(['OPTIONS sip:bob@example.com'])
+    expect(peers.troubled).toBe(0)
+    transactions[1]?.transportFailed()
+    expect(heard).toEqual(['unreachable'])
+    expect(peers.troubled).toBe(1)
+  })
+
+  test('one that has answered before its connection broke has the request already', () => {
+    const { client, heard, answer, transactions, transports } = begin()
+    const stale = transports.TCP.peer('192.0.2.10')
+    stale.ready = true
+    client.toTargets([TCP_A])
+    answer(TCP_A, 100)
+
+    stale.close()
+    transactions[0]?.transportFailed()
+
+    expect(transports.TCP.peer('192.0.2.10').sent).toEqual([])
+    expect(heard).toEqual([100, 'unreachable'])
+  })
+
   test.each<[string, Target[]]>([
     ['no address', []],
     ['an address of a transport that is not there', [{ ...A, transport: 'WS' }]],

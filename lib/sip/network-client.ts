@@ -42,6 +42,8 @@ export class NetworkClient implements ClientExchange, ClientUser {
   #target: Target | undefined
   /** Whether the target has shown any sign of life. */
   #heard = false
+  /** Whether the present transaction goes over a connection that stood before. */
+  #stood = false
   #mayBeSilent = false
   #elsewhere: (() => void) | undefined
   #transaction: ClientTransaction | undefined
@@ -124,7 +126,17 @@ export class NetworkClient implements ClientExchange, ClientUser {
   }
 
   unreachable(): void {
-    if (this.#target !== undefined) this.#node.peers.failed(this.#target)
+    const target = this.#target
+    // That a connection broke long ago, as when its peer has started anew, is often seen by its next use only.
+    if (target !== undefined && this.#stood && !this.#heard && this.#cancelReasons === undefined) {
+      this.#stood = false
+      const anew = this.#node.flowTo(target)
+      if (anew !== undefined && anew !== this.#flow) {
+        this.#transmit(anew)
+        return
+      }
+    }
+    if (target !== undefined) this.#node.peers.failed(target)
     if (this.#mayGoOn) this.#tryNext()
     else this.#fail('unreachable')
   }
@@ -145,6 +157,7 @@ export class NetworkClient implements ClientExchange, ClientUser {
     const flow = target === undefined ? undefined : this.#node.flowTo(target)
     this.#target = target
     this.#heard = false
+    this.#stood = flow?.ready === true
     if (target !== undefined) this.#node.peers.trying(target)
     if (flow !== undefined) this.#transmit(flow)
     else if (this.#next < this.#targets.length) this.#tryNext()

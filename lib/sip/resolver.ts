@@ -6,6 +6,8 @@ export interface Target {
   readonly transport: TransportName
   readonly address: string
   readonly port: number
+  /** Of its SRV record, where others are to be taken before it; absent: 0. */
+  readonly priority?: number
 }
 
 /** Finds where SIP URIs lead. */

@@ -66,6 +66,8 @@ export function settled(): Promise<void> {
 /** A peer that a test plays: what was sent to it is a list, and it sends what the test says. */
 export class FakeFlow extends BaseFlow {
   readonly sent: string[] = []
+  /** For what is to be a connection: whether it stands. */
+  ready?: boolean
 
   send(text: string): void {
     this.sent.push(text)

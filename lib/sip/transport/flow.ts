@@ -29,6 +29,8 @@ export interface Flow {
   /** The point at which it arrived or from which it leaves. */
   readonly local: ListeningPoint
   readonly closed: boolean
+  /** A connection that stands, and takes what is sent; absent where there are no connections to make. */
+  readonly ready?: boolean
   /**
    * Sends one message, given as one character per octet. Never throws and never calls back at once: what cannot
    * be delivered is told later by `TransportEvents.failed`.
@@ -47,7 +49,6 @@ export interface Flow {
 
 /** A connection that belongs to whoever asked for it. */
 export interface OwnConnection extends Flow {
-  /** It stands, and takes what is sent. */
   readonly ready: boolean
   /** Calls `fn` once it stands. */
   onReady(fn: () => void): void
