@@ -110,7 +110,7 @@ async function moveOwn(shared: RegistrationStore, { clock, log, environment }: O
   const own = new EmbeddedRegistrationStore(environment, clock)
   let moved = 0
   try {
-    for await (const { impu, value, version } of own.all()) {
+    for await (const { key: impu, value, version } of own.all()) {
       // A conflict says that others know the user already, and know better.
       await shared.put(impu, value, undefined)
       await own.remove(impu, version)

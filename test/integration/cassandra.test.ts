@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest'
 import type { Clock } from '../../lib/kit/clock.ts'
 import { TimerWheel } from '../../lib/kit/clock.ts'
 import { openLog } from '../../lib/kit/log.ts'
+import { CassandraAccountStore, ELLIS } from '../../lib/store/cassandra/accounts.ts'
 import { CassandraAkaStore } from '../../lib/store/cassandra/aka.ts'
 import { CassandraCallListStore, MEMENTO } from '../../lib/store/cassandra/call-lists.ts'
 import { CassandraDatabase } from '../../lib/store/cassandra/database.ts'
@@ -9,6 +10,7 @@ import { CassandraDocumentStore, HOMER } from '../../lib/store/cassandra/documen
 import { CassandraProvisioningStore, HOMESTEAD_PROVISIONING } from '../../lib/store/cassandra/provisioning.ts'
 import type { KeyspaceSchema } from '../../lib/store/cassandra/schema.ts'
 import { CassandraSubscriberCacheStore, HOMESTEAD_CACHE } from '../../lib/store/cassandra/subscriber-cache.ts'
+import { accountStoreContract } from '../../lib/store/contract/account-store.ts'
 import { akaStoreContract } from '../../lib/store/contract/aka-store.ts'
 import { callListStoreContract } from '../../lib/store/contract/call-list-store.ts'
 import { documentStoreContract } from '../../lib/store/contract/document-store.ts'
@@ -64,6 +66,10 @@ function emptied<T>(schema: KeyspaceSchema, make: (database: CassandraDatabase, 
 provisioningStoreContract(
   'cassandra',
   emptied(HOMESTEAD_PROVISIONING, database => new CassandraProvisioningStore(database)),
+)
+accountStoreContract(
+  'cassandra',
+  emptied(ELLIS, database => new CassandraAccountStore(database)),
 )
 akaStoreContract(
   'cassandra',

@@ -6,8 +6,10 @@ import { startAstaire, type RunningAstaire } from '../../daemons/astaire/astaire
 import { openLog } from '../../lib/kit/log.ts'
 import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { challengeOf, challengeStoreContract } from '../../lib/store/contract/challenge-store.ts'
+import { chargingSessionStoreContract } from '../../lib/store/contract/charging-session-store.ts'
 import { recordUntil, registrationStoreContract } from '../../lib/store/contract/registration-store.ts'
 import { MemcachedChallengeStore } from '../../lib/store/memcached/challenges.ts'
+import { MemcachedChargingSessionStore } from '../../lib/store/memcached/charging-sessions.ts'
 import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
 import { MemcachedConnection } from '../../lib/store/memcached/connection.ts'
 import { replicasOf, vbucketOf } from '../../lib/store/memcached/placement.ts'
@@ -62,6 +64,46 @@ challengeStoreContract('memcached', async clock => {
     onError: error => expect.fail(String(error)),
   })
   return { store, close: async () => cluster.close() }
+})
+
+chargingSessionStoreContract(
+  'memcached',
+  async clock => {
+    const cluster = await emptied(clock)
+    const store = new MemcachedChargingSessionStore({ cluster, onForeign: () => undefined })
+    return { store, close: async () => cluster.close() }
+  },
+  // It counts by its own clock.
+  async (clock, time) => {
+    clock.advance(time)
+    await new Promise(resolve => setTimeout(resolve, time))
+  },
+)
+
+test('a charging session is read as the original wrote it, and what is none is passed over', async () => {
+  const clock = new TestClock()
+  const cluster = await emptied(clock)
+  onTestFinished(() => cluster.close())
+  const foreign: string[] = []
+  const store = new MemcachedChargingSessionStore({ cluster, onForeign: key => foreign.push(key) })
+  const original =
+    '{"session_id":"ralf1.example.com;1467711000;1;x","ccfs":["ccf1.example.com"],"acct_record_num":1,' +
+    '"timer_id":"NO_TIMER","refresh_time":300,"interim_interval":100}'
+  const key = { callId: 'call@192.0.2.1', role: 1, functionality: 0 }
+  const write = (text: string, callId: string): Promise<unknown> =>
+    cluster.write(fullKey('session', `${callId}10`), Buffer.from(text), 60, undefined)
+  await write(original, key.callId)
+  await write('{"session_id":"x","ccfs":[1]}', 'other')
+  await write(original.replace('300', '"300"'), 'third')
+
+  expect((await store.get(key))?.value).toEqual({
+    sessionId: 'ralf1.example.com;1467711000;1;x',
+    ccfs: ['ccf1.example.com'],
+    ...{ recordNumber: 1, refreshTime: 300, interimInterval: 100 },
+  })
+  expect(await store.get({ ...key, callId: 'other' })).toBeUndefined()
+  expect(await store.get({ ...key, callId: 'third' })).toBeUndefined()
+  expect(foreign).toEqual(['other10', 'third10'])
 })
 
 describe('registrations on several memcached servers', () => {

@@ -2,15 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../../kit/clock.ts'
+import { accountStoreContract } from '../contract/account-store.ts'
 import { akaStoreContract } from '../contract/aka-store.ts'
 import { challengeStoreContract } from '../contract/challenge-store.ts'
+import { chargingSessionStoreContract } from '../contract/charging-session-store.ts'
 import { documentStoreContract } from '../contract/document-store.ts'
 import type { Open, Opened } from '../contract/opened.ts'
 import { provisioningStoreContract } from '../contract/provisioning-store.ts'
 import { registrationStoreContract } from '../contract/registration-store.ts'
 import { subscriberCacheContract } from '../contract/subscriber-cache-store.ts'
 import { MemoryChallengeStore } from '../memory-challenges.ts'
+import { EmbeddedAccountStore } from './accounts.ts'
 import { EmbeddedAkaStore } from './aka.ts'
+import { EmbeddedChargingSessionStore } from './charging-sessions.ts'
 import { EmbeddedDocumentStore } from './documents.ts'
 import { openEmbedded, type EmbeddedEnvironment } from './environment.ts'
 import { EmbeddedProvisioningStore } from './provisioning.ts'
@@ -43,6 +47,14 @@ async function openIn<T>(
 registrationStoreContract(
   'embedded',
   embedded((environment, clock) => new EmbeddedRegistrationStore(environment, clock)),
+)
+accountStoreContract(
+  'embedded',
+  embedded(environment => new EmbeddedAccountStore(environment)),
+)
+chargingSessionStoreContract(
+  'embedded',
+  embedded((environment, clock) => new EmbeddedChargingSessionStore(environment, clock)),
 )
 provisioningStoreContract(
   'embedded',

@@ -27,7 +27,7 @@ afterEach(async () => {
 
 async function identities(): Promise<string[]> {
   const impus: string[] = []
-  for await (const { impu } of store.all()) impus.push(impu)
+  for await (const { key } of store.all()) impus.push(key)
   return impus
 }
 
