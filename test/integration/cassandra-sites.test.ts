@@ -5,6 +5,7 @@ import { openLog } from '../../lib/kit/log.ts'
 import { CassandraDatabase } from '../../lib/store/cassandra/database.ts'
 import { CassandraDocumentStore, HOMER } from '../../lib/store/cassandra/documents.ts'
 import { CassandraProvisioningStore, HOMESTEAD_PROVISIONING } from '../../lib/store/cassandra/provisioning.ts'
+import type { KeyspaceSchema } from '../../lib/store/cassandra/schema.ts'
 import type { Subscriber } from '../../lib/store/provisioning-store.ts'
 import { CassandraServers } from '../support/cassandra.ts'
 import { waitUntil } from '../support/wait.ts'
@@ -30,10 +31,13 @@ afterAll(async () => {
   await servers[Symbol.asyncDispose]()
 })
 
-async function open(site: 'east' | 'west'): Promise<CassandraDatabase> {
+async function open(
+  site: 'east' | 'west',
+  schemas: readonly KeyspaceSchema[] = [HOMER, HOMESTEAD_PROVISIONING],
+): Promise<CassandraDatabase> {
   const database = await CassandraDatabase.open({
     view: { contactPoints: [servers.addresses[site === 'east' ? EAST : WEST] ?? ''], site },
-    schemas: [HOMER, HOMESTEAD_PROVISIONING],
+    schemas,
     ...{ clock, log, patience: seconds(30) },
   })
   onTestFinished(() => database.close())
@@ -102,6 +106,25 @@ describe('Cassandra in two data centres', () => {
     } finally {
       await servers.run(EAST)
     }
+  })
+
+  test('a site that no keyspace has copies at is told what is to be done about it', async () => {
+    await servers.cql(
+      "CREATE KEYSPACE lonely WITH replication = {'class': 'NetworkTopologyStrategy', 'west': 1}",
+    )
+
+    const opening = open('east', [{ name: 'lonely', migrations: [] }])
+
+    await expect(opening).rejects.toMatchObject({
+      code: 'STORE_UNFIT',
+      message: 'Cassandra keeps no copies of lonely in the data centre east',
+      detail: {
+        remedies: [
+          "ALTER KEYSPACE lonely WITH replication = {'class': 'NetworkTopologyStrategy', 'west': 1, 'east': 1} (cqlsh)",
+          'then fill each node of east: nodetool rebuild -- west',
+        ],
+      },
+    })
   })
 
   test('a public identity that both sites give away at once has one owner in the end, the same at both', async () => {

@@ -39,6 +39,8 @@ export function textIn(row: Row | undefined, column: string): string | undefined
 export interface Statement {
   readonly query: string
   readonly values: readonly unknown[]
+  /** Names the partition that it changes: changes of one are made together without Cassandra writing them down before. */
+  readonly partition?: string
 }
 
 interface Counts {
@@ -72,6 +74,8 @@ const SECOND_READ_AFTER_MS = 150
 const HEARTBEAT_MS = 2000
 /** More than a node works on at a time; the driver refuses what is beyond its own limit. */
 const MOST_AT_ONCE = 512
+/** A decision keeps nodes busy in several rounds: with more of them at a time on a few processors all are late. */
+const MOST_DECISIONS = 32
 const RETRY_AFTER = seconds(1)
 const PATIENCE = seconds(10)
 
@@ -105,6 +109,7 @@ export class CassandraDatabase {
   readonly #log: Log
   readonly #closing = new AbortController()
   readonly #limiter = new Limiter(MOST_AT_ONCE)
+  readonly #decisions = new Limiter(MOST_DECISIONS)
   readonly counts: Counts = { reads: 0, writes: 0, decisions: 0, downgraded: 0, failures: 0, foreign: 0 }
   #client: Client | undefined
   #trouble: unknown
@@ -194,7 +199,7 @@ export class CassandraDatabase {
         ? client.execute(first.query, [...first.values], options)
         : client.batch(
             statements.map(({ query, values }) => ({ query, params: [...values] })),
-            { ...options, logged: true },
+            { ...options, logged: !areOfOnePartition(statements) },
           )
     })
   }
@@ -209,15 +214,17 @@ export class CassandraDatabase {
     this.counts.decisions++
     const manner: Manner = { consistency: localQuorum, readTimeout: DECISION_DEADLINE_MS }
     const options = { ...manner, serialConsistency: localSerial, isIdempotent: false }
-    return this.#attempt(async client => {
-      try {
-        const result = await client.execute(query, [...values], options)
-        return result.wasApplied()
-      } catch (error) {
-        if (isWithoutAnswer(error)) return undefined
-        throw error
-      }
-    })
+    return this.#decisions.run(() =>
+      this.#attempt(async client => {
+        try {
+          const result = await client.execute(query, [...values], options)
+          return result.wasApplied()
+        } catch (error) {
+          if (isWithoutAnswer(error)) return undefined
+          throw error
+        }
+      }),
+    )
   }
 
   /** Microseconds since the epoch, each time more than the last: what orders writes of this process. */
@@ -281,7 +288,10 @@ export class CassandraDatabase {
     try {
       await client.connect()
       await this.#examine(client)
-      await ensureSchema(client, { schemas: this.#schemas, clock: this.#clock })
+      await ensureSchema(client, {
+        ...{ schemas: this.#schemas, clock: this.#clock },
+        site: this.#view.site,
+      })
     } catch (error) {
       await client.shutdown().catch(() => undefined)
       if (error instanceof CwError && error.code === 'STORE_UNFIT') throw error
@@ -378,6 +388,10 @@ export class CassandraDatabase {
     const hosts = this.#client?.hosts.values() ?? []
     return hosts.filter(host => host.datacenter === this.#view.site && host.isUp()).length
   }
+}
+
+function areOfOnePartition([first, ...more]: readonly Statement[]): boolean {
+  return first?.partition !== undefined && more.every(({ partition }) => partition === first.partition)
 }
 
 /** What one host cannot do for lack of others is not tried at another host: `#withFallback` knows better. */

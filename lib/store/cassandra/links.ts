@@ -22,11 +22,21 @@ export function linkStatement(
   return {
     query: `INSERT INTO ${table} (${key}, column1, value) VALUES (?, ?, ?) USING TIMESTAMP ?`,
     values: [from, prefix + to, EMPTY, micros],
+    partition: partitionOf(table, from),
   }
 }
 
 export function unlinkStatement({ table, key, prefix }: LinkTable, from: string, to: string): Statement {
-  return { query: `DELETE FROM ${table} WHERE ${key} = ? AND column1 = ?`, values: [from, prefix + to] }
+  return {
+    query: `DELETE FROM ${table} WHERE ${key} = ? AND column1 = ?`,
+    values: [from, prefix + to],
+    partition: partitionOf(table, from),
+  }
+}
+
+/** A name for what a key of a table holds. */
+export function partitionOf(table: string, key: string): string {
+  return `${table} ${key}`
 }
 
 /** What a key is linked to, in the order in which it was. Rows need `column1` and `WRITETIME(value) AS linked_at`. */

@@ -18,7 +18,7 @@ import {
 } from '../provisioning-store.ts'
 import { contested } from './contested.ts'
 import { textIn, type CassandraDatabase, type Row, type Statement } from './database.ts'
-import { linkedNames, linkStatement, unlinkStatement, type LinkTable } from './links.ts'
+import { linkedNames, linkStatement, partitionOf, unlinkStatement, type LinkTable } from './links.ts'
 import type { KeyspaceSchema } from './schema.ts'
 
 /** interfaces.md §2.7, as tables that were made for Thrift are seen by CQL; then what the original had not. */
@@ -420,6 +420,7 @@ function credentialsStatement(impi: Impi, credentials: Credentials): Statement {
       ...[impi, ha1 ?? null, realm, plaintextPassword ?? null, sha256Ha1 ?? null],
       ...[hasUsim ?? null],
     ],
+    partition: partitionOf(PRIVATES, impi),
   }
 }
 
@@ -427,20 +428,27 @@ function setStatement(irs: IrsId): Statement {
   return {
     query: `INSERT INTO ${SETS} (id, column1, value) VALUES (?, ?, ?)`,
     values: [irs, EXISTS, Buffer.alloc(0)],
+    partition: partitionOf(SETS, irs),
   }
 }
 
 function profileStatement(profile: ProfileId, irs: IrsId, filterCriteria?: string): Statement {
+  const partition = partitionOf(PROFILES, profile)
   return filterCriteria === undefined
-    ? { query: `UPDATE ${PROFILES} SET irs = ? WHERE id = ?`, values: [irs, profile] }
+    ? { query: `UPDATE ${PROFILES} SET irs = ? WHERE id = ?`, values: [irs, profile], partition }
     : {
         query: `UPDATE ${PROFILES} SET irs = ?, initialfiltercriteria = ? WHERE id = ?`,
         values: [irs, filterCriteria, profile],
+        partition,
       }
 }
 
 function removal(table: string, key: string, value: string): Statement {
-  return { query: `DELETE FROM ${table} WHERE ${key} = ?`, values: [value] }
+  return {
+    query: `DELETE FROM ${table} WHERE ${key} = ?`,
+    values: [value],
+    partition: partitionOf(table, value),
+  }
 }
 
 /** What a private identity proves itself by; undefined if the row holds no credentials. */

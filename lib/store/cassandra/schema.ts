@@ -13,6 +13,8 @@ export interface KeyspaceSchema {
 
 export interface SchemaOptions {
   readonly schemas: readonly KeyspaceSchema[]
+  /** The data centre that is asked. */
+  readonly site: string
   readonly clock: Clock
 }
 
@@ -34,9 +36,10 @@ const DECISION = { ...QUORUM, serialConsistency: localSerial }
  * Makes the keyspaces that are not there, and brings those of older releases up to date. Of several that want to at
  * the same time one does: Cassandra may take two tables that are made at once for different ones.
  *
- * @throws CwError STORE_UNFIT if a newer release has been here
+ * @throws CwError STORE_UNFIT if a newer release has been here, or one of the keyspaces has no copies at the site
  */
 export async function ensureSchema(client: Client, options: SchemaOptions): Promise<void> {
+  await examineCopies(client, options)
   // By one copy, so that who starts while others are down finds that there is nothing to do.
   if ((await outdated(client, options.schemas, localOne)).length === 0) return
   await makeBookkeeping(client)
@@ -139,6 +142,38 @@ async function makeKeyspace(client: Client, name: string): Promise<void> {
     [],
     PLAIN,
   )
+}
+
+/** A site that came later is asked in vain as long as nobody has copied anything there. */
+async function examineCopies(client: Client, { schemas, site }: SchemaOptions): Promise<void> {
+  const { rows } = await client.execute(
+    'SELECT keyspace_name, replication FROM system_schema.keyspaces',
+    [],
+    PLAIN,
+  )
+  const ours = new Set(['clearwater', ...schemas.map(({ name }) => name)])
+  const lacking = rows.flatMap(row => {
+    const replication = row['replication'] as Readonly<Record<string, string>>
+    const isBySite = replication['class']?.endsWith('NetworkTopologyStrategy') === true
+    const name = String(row['keyspace_name'])
+    return ours.has(name) && isBySite && replication[site] === undefined ? [{ name, replication }] : []
+  })
+  const [first] = lacking
+  if (first === undefined) return
+  const there = Object.entries(first.replication).filter(([key]) => key !== 'class')
+  const copies = Math.min(MOST_COPIES, client.hosts.values().filter(host => host.datacenter === site).length)
+  const wanted = [...there, [site, copies] as const].map(([key, count]) => `'${key}': ${count}`).join(', ')
+  throw new CwError('STORE_UNFIT', `Cassandra keeps no copies of ${first.name} in the data centre ${site}`, {
+    why: `it has them in ${there.map(([key]) => key).join(' and ')} only`,
+    changed: 'nothing',
+    remedies: [
+      ...lacking.map(
+        ({ name }) =>
+          `ALTER KEYSPACE ${name} WITH replication = {'class': 'NetworkTopologyStrategy', ${wanted}} (cqlsh)`,
+      ),
+      `then fill each node of ${site}: nodetool rebuild -- ${there[0]?.[0] ?? ''}`,
+    ],
+  })
 }
 
 function tooNew({ name, migrations }: KeyspaceSchema, version: number): CwError {
