@@ -9,7 +9,7 @@ import { EmbeddedRegistrationStore } from '../lib/store/embedded/registrations.t
 import { MemcachedChallengeStore } from '../lib/store/memcached/challenges.ts'
 import { MemcachedCluster } from '../lib/store/memcached/cluster.ts'
 import { MemcachedRegistrationStore } from '../lib/store/memcached/registrations.ts'
-import { resynchronise, type ResyncProgress } from '../lib/store/memcached/resync.ts'
+import { noProgress, resynchronise } from '../lib/store/memcached/resync.ts'
 import type { RegistrationStore } from '../lib/store/registration-store.ts'
 import { MemcachedServers } from '../test/support/memcached.ts'
 import { TempDir } from '../test/support/temp-dir.ts'
@@ -118,7 +118,7 @@ async function resynchronisation(clock: Clock, count: number): Promise<Row[]> {
   const [local = ''] = servers.addresses
   await servers.kill(0)
   await servers.run(0)
-  const progress: ResyncProgress = { bucketsNeeded: 0, bucketsDone: 0, entries: 0, bytes: 0 }
+  const progress = noProgress()
   const { signal } = new AbortController()
   const [begun, cpuBegun] = [performance.now(), process.cpuUsage()]
   const missing = await resynchronise({ local, view, signal, breathe: async () => undefined, progress })

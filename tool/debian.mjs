@@ -13,6 +13,8 @@ const PACKAGES = [
   { name: 'memcached', program: 'memcached', for: ['integration', 'bench'] },
   { name: 'openjdk-17-jre-headless', program: 'java', for: ['integration', 'hosts', 'bench'] },
   { name: 'maven', program: 'mvn', for: ['integration', 'hosts', 'bench'] },
+  { name: 'snmpd', program: 'snmpd', for: ['integration'] },
+  { name: 'snmp', program: 'snmpwalk', for: ['integration'] },
   { name: 'bind9', program: 'named', for: ['integration'] },
   { name: 'openssh-server', program: 'sshd', for: ['integration'] },
   { name: 'sudo', program: 'sudo', for: ['integration'] },

@@ -38,6 +38,7 @@ import { Admission } from '../../lib/overload/admission.ts'
 import { LocalNet } from '../../lib/sip/local-net.ts'
 import type { NodeProtection } from '../../lib/sip/node.ts'
 import type { Quiescing } from '../../lib/sip/quiescing.ts'
+import { MASTER_SOCKET } from '../../lib/snmp/agentx/subagent.ts'
 import type { CassandraStores } from '../../lib/store/cassandra/stores.ts'
 import type { CallListStore } from '../../lib/store/call-list-store.ts'
 import { openCallLists } from '../../lib/store/embedded/call-lists.ts'
@@ -463,6 +464,7 @@ async function astaire(base: Base): Promise<Part> {
       local: `${uriHost(place.address)}:${place.ports.memcached}`,
       bind: place.bind,
       port: place.ports.astaire,
+      ...(place.node === undefined ? {} : { snmpMaster: MASTER_SOCKET }),
       ...{ clock, log },
     },
     astaireSettings(place),

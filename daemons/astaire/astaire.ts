@@ -2,11 +2,13 @@ import { startFollower, type Follower, type RunningFollower } from '../../lib/ht
 import type { Metric } from '../../lib/kit/metric.ts'
 import { millis, pause, seconds, type Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
+import { Subagent } from '../../lib/snmp/agentx/subagent.ts'
 import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { MemcachedConnection } from '../../lib/store/memcached/connection.ts'
-import { OWN_KEYS, resynchronise, type ResyncProgress } from '../../lib/store/memcached/resync.ts'
+import { noProgress, OWN_KEYS, resynchronise } from '../../lib/store/memcached/resync.ts'
 import { CpuShare } from './cpu-share.ts'
 import { OtherSite } from './other-site.ts'
+import { astaireSubtrees, CopyRates } from './statistics.ts'
 
 export interface AstaireOptions {
   /** This node's memcached, as `cluster_settings` names it. */
@@ -14,6 +16,8 @@ export interface AstaireOptions {
   readonly bind: string
   /** 9074; 0 takes a free one. */
   readonly port: number
+  /** Where an SNMP agent takes statistics; absent: nowhere. */
+  readonly snmpMaster?: string
   readonly clock: Clock
   readonly log: Log
 }
@@ -60,8 +64,10 @@ type State = 'synchronised' | 'synchronising' | 'incomplete' | 'no memcached'
 class Astaire implements Follower {
   readonly #options: AstaireOptions
   readonly #stop = new AbortController()
-  readonly #progress: ResyncProgress = { bucketsNeeded: 0, bucketsDone: 0, entries: 0, bytes: 0 }
+  readonly #progress = noProgress()
+  readonly #rates: CopyRates
   readonly #otherSite: OtherSite
+  readonly #statistics: Subagent | undefined
   #settings: AstaireSettings
   #state: State = 'no memcached'
   /** Whether somebody wants it done although the server seems to have everything. */
@@ -74,7 +80,16 @@ class Astaire implements Follower {
     this.#options = options
     this.#settings = settings
     const { local, clock, log } = options
+    this.#rates = new CopyRates(clock)
     this.#otherSite = new OtherSite({ local, clock, log, signal: this.#stop.signal })
+    if (options.snmpMaster === undefined) return
+    this.#statistics = new Subagent({
+      ...{ clock, log, master: options.snmpMaster, description: 'astaire' },
+      subtrees: astaireSubtrees({
+        ...{ progress: this.#progress, rates: this.#rates },
+        isRunning: () => this.#isRunning,
+      }),
+    })
   }
 
   get isWorking(): boolean {
@@ -110,17 +125,21 @@ class Astaire implements Follower {
   async close(): Promise<void> {
     this.#stop.abort()
     this.#otherSite.close()
+    this.#statistics?.close()
+  }
+
+  get #isRunning(): boolean {
+    return this.#state === 'synchronising' || this.#state === 'incomplete'
   }
 
   status(): Readonly<Record<string, unknown>> {
     const { bucketsNeeded, bucketsDone, entries, bytes } = this.#progress
-    const running = this.#state === 'synchronising' || this.#state === 'incomplete'
     return {
       memcached: this.#options.local,
       servers: this.#settings.view.servers,
       ...(this.#settings.view.newServers === undefined ? {} : { newServers: this.#settings.view.newServers }),
       state: this.#state,
-      ...(running ? { resynchronisation: { bucketsNeeded, bucketsDone, entries, bytes } } : {}),
+      ...(this.#isRunning ? { resynchronisation: { bucketsNeeded, bucketsDone, entries, bytes } } : {}),
       ...this.#otherSite.status(),
     }
   }
@@ -182,6 +201,7 @@ class Astaire implements Follower {
       signal,
       breathe: () => pause(clock, millis(share.pauseFor(this.#settings.cpuLimit / 100)), signal),
       progress: this.#progress,
+      onCopied: (server, bucket, bytes) => this.#rates.copied(server, bucket, bytes),
     })
     const { entries, bytes } = this.#progress
     this.#entries += entries

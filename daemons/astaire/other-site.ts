@@ -39,7 +39,7 @@ export class OtherSite {
   #isDue = true
   /** Unix time in milliseconds. */
   #agreedAt = -Infinity
-  #last: SitesResult | undefined
+  #last: (SitesResult & { readonly begunAt: number }) | undefined
   #passes = 0
   #taken = 0
 
@@ -77,9 +77,11 @@ export class OtherSite {
   status(): Readonly<Record<string, unknown>> {
     if (this.#watched === undefined) return {}
     const state = !this.#isReachable ? 'unreachable' : this.#isDue ? 'behind' : 'in step'
-    const { seen, taken, foreign, digest } = this.#last ?? {}
     const { servers } = this.#watched.view
-    return { otherSite: { servers, state, lastPass: { seen, taken, foreign, ...digest } } }
+    if (this.#last === undefined) return { otherSite: { servers, state } }
+    const { begunAt, seen, taken, foreign, digest } = this.#last
+    const lastPass = { begunAt: new Date(begunAt).toISOString(), seen, taken, foreign, ...digest }
+    return { otherSite: { servers, state, lastPass } }
   }
 
   metrics(): readonly Metric[] {
@@ -132,7 +134,7 @@ export class OtherSite {
         ...{ local, view, otherSite, clock, signal },
         breathe: () => pause(clock, millis(share.pauseFor(cpuLimit / 100)), signal),
       })
-      this.#last = result
+      this.#last = { ...result, begunAt }
       this.#taken += result.taken
       if (!result.isComplete || answering < otherSite.servers.length) return
       const { seen, taken, foreign } = result

@@ -378,11 +378,11 @@ async function astairesAt(site: Site): Promise<SiteDigest> {
   return {
     digest: async () => {
       const passes = (await statuses()).map(({ lastPass }) => lastPass)
-      const sum = passes.reduce((all, { sha256 = '0' }) => all ^ BigInt(`0x${sha256}`), 0n)
-      const registrations = passes.reduce((all, each) => all + (each.registrations ?? 0), 0)
+      const sum = passes.reduce((all, each) => all ^ BigInt(`0x${each?.sha256 ?? '0'}`), 0n)
+      const registrations = passes.reduce((all, each) => all + (each?.registrations ?? 0), 0)
       return { registrations, sha256: sum.toString(16) }
     },
-    foreign: async () => (await statuses()).reduce((all, { lastPass }) => all + (lastPass.foreign ?? 0), 0),
+    foreign: async () => (await statuses()).reduce((all, { lastPass }) => all + (lastPass?.foreign ?? 0), 0),
     becomes: async state => {
       await waitUntil(`both astaires of the ${site} to be ${state}`, async () =>
         (await statuses()).every(each => each.state === state),
@@ -403,15 +403,15 @@ async function inStep(digests: readonly SiteDigest[]): Promise<void> {
 
 interface OtherSiteStatus {
   readonly state: string
-  readonly lastPass: {
-    readonly registrations?: number
-    readonly sha256?: string
-    readonly foreign?: number
+  readonly lastPass?: {
+    readonly registrations: number
+    readonly sha256: string
+    readonly foreign: number
   }
 }
 
 async function otherSiteOf({ port }: RunningAstaire): Promise<OtherSiteStatus> {
   const status = await fetch(`http://127.0.0.1:${port}/status`)
   const { otherSite } = (await status.json()) as { otherSite?: OtherSiteStatus }
-  return otherSite ?? { state: 'none', lastPass: {} }
+  return otherSite ?? { state: 'none' }
 }

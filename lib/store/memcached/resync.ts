@@ -13,6 +13,8 @@ export interface ResyncOptions {
   readonly breathe: () => Promise<void>
   /** Told while it goes on. */
   readonly progress: ResyncProgress
+  /** Told of each value that was copied: from where, of which vbucket, and its octets. */
+  readonly onCopied?: (server: string, bucket: number, bytes: number) => void
 }
 
 /** How far it has come. */
@@ -21,6 +23,20 @@ export interface ResyncProgress {
   bucketsDone: number
   entries: number
   bytes: number
+  /** What is had from each server, by its name. */
+  readonly connections: Map<string, ConnectionProgress>
+}
+
+/** How far it has come with one server. */
+export interface ConnectionProgress {
+  bucketsNeeded: number
+  bucketsDone: number
+  readonly buckets: Map<number, { entries: number; bytes: number }>
+}
+
+/** Before anything was done. */
+export function noProgress(): ResyncProgress {
+  return { bucketsNeeded: 0, bucketsDone: 0, entries: 0, bytes: 0, connections: new Map() }
 }
 
 /** Requests that are under way at once: few enough that their own server hardly notices. */
@@ -43,6 +59,7 @@ export async function resynchronise(options: ResyncOptions): Promise<ReadonlySet
   const { local, view, progress } = options
   const holders = holdersOf(view, local)
   Object.assign(progress, { bucketsNeeded: holders.size, bucketsDone: 0, entries: 0, bytes: 0 })
+  progress.connections.clear()
   const open = new Set(holders.keys())
   const silent = new Set<string>()
   const own = connectionTo(local)
@@ -55,6 +72,8 @@ export async function resynchronise(options: ResyncOptions): Promise<ReadonlySet
         if (isAborted(options.signal)) return open
         for (const bucket of source.buckets) open.delete(bucket)
         progress.bucketsDone += source.buckets.size
+        const connection = progress.connections.get(source.server)
+        if (connection !== undefined) connection.bucketsDone = connection.bucketsNeeded
       } catch (error) {
         // Without the own server nothing can be done; without another one there may be a third.
         if (!(error instanceof MemcachedFailure) || error.server === local) throw error
@@ -111,13 +130,26 @@ async function copy(
   options: ResyncOptions,
 ): Promise<void> {
   const keys: string[] = []
+  const known = options.progress.connections.get(server)
+  const connection = { bucketsNeeded: buckets.size, bucketsDone: 0, buckets: new Map(known?.buckets) }
+  options.progress.connections.set(server, connection)
   await dumpKeys(addressOf(server), key => {
     if (isShared(key) && buckets.has(vbucketOf(key))) keys.push(key)
   })
   const source = connectionTo(server)
   try {
     for (let at = 0; at < keys.length && !options.signal.aborted; at += BATCH) {
-      await Promise.all(keys.slice(at, at + BATCH).map(key => copyOne(key, source, own, options.progress)))
+      const copied = keys.slice(at, at + BATCH).map(async key => {
+        const bytes = await copyOne(key, source, own)
+        if (bytes === undefined) return
+        const bucket = vbucketOf(key)
+        const before = connection.buckets.get(bucket) ?? { entries: 0, bytes: 0 }
+        connection.buckets.set(bucket, { entries: before.entries + 1, bytes: before.bytes + bytes })
+        options.progress.entries++
+        options.progress.bytes += bytes
+        options.onCopied?.(server, bucket, bytes)
+      })
+      await Promise.all(copied)
       await options.breathe()
     }
   } finally {
@@ -125,24 +157,22 @@ async function copy(
   }
 }
 
+/** @returns octets of the value; undefined if there was nothing to be copied */
 async function copyOne(
   key: string,
   source: MemcachedConnection,
   own: MemcachedConnection,
-  progress: ResyncProgress,
-): Promise<void> {
+): Promise<number | undefined> {
   const item = await source.get(key)
-  if (item === undefined) return
+  if (item === undefined) return undefined
   const options = { flags: item.flags, ttl: lifeOf(item) }
   let result = await own.set(key, item.value, { ...options, when: 'absent' })
   if (result === 'exists') {
     const present = await own.get(key)
-    if (present === undefined || !isNewer(item.flags, present.flags)) return
+    if (present === undefined || !isNewer(item.flags, present.flags)) return undefined
     result = await own.set(key, item.value, { ...options, when: { cas: present.cas } })
   }
-  if (typeof result !== 'number') return
-  progress.entries++
-  progress.bytes += item.value.length
+  return typeof result === 'number' ? item.value.length : undefined
 }
 
 /** What memcached tells as -1 it wants to be told as 0. */
