@@ -14,6 +14,7 @@ type Words = Readonly<Record<string, string | number>>
 export interface DeploymentFile {
   readonly name: string
   readonly domain: string
+  readonly sites?: readonly string[]
   readonly ssh: Words
   readonly settings?: Words
   readonly user_settings?: Words
@@ -24,6 +25,7 @@ export interface DeploymentFile {
 export interface NodeEntry {
   readonly name: string
   readonly address: string
+  readonly site?: string
   readonly roles?: readonly string[]
   readonly ssh?: Words
   readonly local?: Words
@@ -42,7 +44,7 @@ export function deploymentOf(
     ssh: { user: 'ops', identity_file: lab.sshKey, known_hosts: lab.knownHosts },
     nodes: lab.hosts.map(({ name, address }) => {
       const own = roles[name]
-      return own === undefined ? { name, address } : { name, address, roles: own }
+      return own === undefined ? { name, address } : { name, address, roles: [...own] }
     }),
     ...more,
   }

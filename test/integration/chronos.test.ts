@@ -345,3 +345,68 @@ test('while no chronos answers, timers are kept in the process', async () => {
 
   await waitUntil('the pop', () => pops.length === 1)
 })
+
+describe('two sites with a chronos each', () => {
+  const [EAST, WEST] = ['127.0.0.21', '127.0.0.22'] as const
+
+  /** Both sites' clusters, a sprout of the east, and one of the west that would be told if a timer popped there. */
+  async function bothSites() {
+    const clock = realClock()
+    const east = await ChronosCluster.start(clock, [EAST])
+    const west = await ChronosCluster.start(clock, [WEST])
+    const server = new HttpServer({ log })
+    const port = await freePort()
+    const timers = new ChronosTimers({
+      ...{ origin: east.origin(EAST), clock, log },
+      // One of the other site's nodes is off.
+      otherSite: [`http://127.0.0.1:${await freePort()}`, west.origin(WEST)],
+      callback: `http://127.0.0.1:${port}/timers`,
+    })
+    addTimerRoute(server, timers, log)
+    await server.listen('127.0.0.1', port)
+    onTestFinished(async () => {
+      await timers.close()
+      for (const each of [east, west]) await each.close()
+      await server.close()
+    })
+    const pops: string[] = []
+    timers.onPop('a', async pop => void pops.push(pop.opaque))
+    return { east, west, timers, pops }
+  }
+
+  test('have each timer, and lose it together', async () => {
+    const { east, west, timers } = await bothSites()
+    await timers.set('a', 'one', seconds(100), 'x')
+    await waitUntil('both to have it', () => east.timersOn(EAST) === 1 && west.timersOn(WEST) === 1)
+
+    await timers.cancel('a', 'one')
+
+    await waitUntil('both to have none', () => east.timersOn(EAST) === 0 && west.timersOn(WEST) === 0)
+  })
+
+  test('when one is gone the other pops its timers, some seconds later', async () => {
+    const { east, west, timers, pops } = await bothSites()
+    await timers.set('a', 'one', seconds(1), 'x')
+    await waitUntil('the other to have it', () => west.timersOn(WEST) === 1)
+    await east.stop(EAST)
+    const gone = performance.now()
+
+    await waitUntil('the pop', () => pops.length > 0, 30_000)
+
+    expect(pops).toEqual(['x'])
+    expect(performance.now() - gone).toBeGreaterThan(3000)
+  })
+
+  test('a timer that is set anew when it pops is set anew at both, and does not pop twice', async () => {
+    const { timers, pops } = await bothSites()
+    timers.onPop('b', async ({ id, opaque }) => {
+      pops.push(opaque)
+      if (pops.length === 1) await timers.set('b', id, seconds(60), opaque)
+    })
+    await timers.set('b', 'one', seconds(1), 'x')
+
+    await new Promise(resolve => setTimeout(resolve, 9000))
+
+    expect(pops).toEqual(['x'])
+  })
+})

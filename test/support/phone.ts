@@ -120,6 +120,11 @@ export class Phone implements AsyncDisposable {
     return await this.#take(method, message => isRequest(message) && methodOf(message) === method)
   }
 
+  /** What has come in so far is not waited for any more. */
+  forget(): void {
+    for (const message of this.received) this.#taken.add(message)
+  }
+
   /** From now on answers every request of this method with `status`, at once. */
   answerAll(method: string, status: number): void {
     this.#standingAnswers.set(method, status)

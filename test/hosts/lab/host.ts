@@ -5,6 +5,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  globSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { waitUntil } from '../../support/wait.ts'
 import { attempt, tool } from './command.ts'
 import { HostGroups } from './cgroup.ts'
@@ -197,9 +198,11 @@ export class Host {
     )
   }
 
-  /** Writes console and journal to files in this folder. */
+  /** Writes console, journal and the logs of daemons to files in this folder. */
   async saveLogs(folder: string): Promise<void> {
     mkdirSync(folder, { recursive: true })
+    for (const log of globSync('var/log/*/*.log', { cwd: this.root }))
+      copyFileSync(join(this.root, log), join(folder, `${this.name}.${basename(log)}`))
     writeFileSync(join(folder, `${this.name}.console.log`), this.console)
     const journal = await this.journal().catch((error: unknown) => String(error))
     writeFileSync(join(folder, `${this.name}.journal.log`), journal)
