@@ -158,6 +158,33 @@ describe('registrations on several memcached servers', () => {
     expect((await one.get(impu))?.value.notifyCseq).toBe(2)
   })
 
+  test('a change is newer than what it was made of, though the clock of who made that is an hour ahead', async () => {
+    const clock = realClock()
+    const ahead: Clock = {
+      now: () => clock.now() + 3_600_000,
+      after: (delay, fire) => clock.after(delay, fire),
+    }
+    const { impu, first } = someone()
+    const early = storeOn(clusterOf(ahead), ahead)
+    const cluster = clusterOf(clock)
+    const late = storeOn(cluster, clock)
+    await early.put(impu, recordUntil(ahead.now() + 60_000), undefined)
+    servers.freeze(first)
+    try {
+      const read = await late.get(impu)
+      expect(await late.put(impu, inAMinute(2), read?.version)).toBe('stored')
+    } finally {
+      servers.thaw(first)
+    }
+
+    // Whoever doubts a copy compares all of them.
+    await waitUntil('the first server to be given the change', async () => {
+      expect((await late.get(impu))?.value.notifyCseq).toBe(2)
+      return cluster.counts.repairs > 0
+    })
+    expect((await early.get(impu))?.value.notifyCseq).toBe(2)
+  })
+
   test('sprouts that change one record at the same time lose no change', async () => {
     const clock = realClock()
     const { impu } = someone()

@@ -5,7 +5,7 @@ import { parseServerAddress, type ClusterView } from './cluster-settings.ts'
 import { MemcachedConnection, type Item, type StoreResult } from './connection.ts'
 import { Placement, vbucketOf } from './placement.ts'
 import type { StoreWhen } from './protocol.ts'
-import { isNewer, stampOf } from './stamp.ts'
+import { isNewer, nextStamp, stampOf } from './stamp.ts'
 
 export interface ClusterOptions {
   readonly view: ClusterView
@@ -76,12 +76,15 @@ export class MemcachedCluster {
   readonly #servers = new Map<string, Server>()
   #nextNumber = 0
   #doubtful = 0
+  /** The newest that was given or seen: whoever read a value writes a newer one, whatever its clock says. */
+  #lastStamp: number
   #placement: Placement
 
   constructor({ view, clock, deadlineMs, isSpare = false }: ClusterOptions) {
     this.#clock = clock
     this.#deadlineMs = deadlineMs
     this.#isSpare = isSpare
+    this.#lastStamp = stampOf(clock.now())
     this.#graylist = new Graylist({ clock, blackFor: AVOID_FOR })
     this.#placement = this.#use(view)
   }
@@ -124,7 +127,8 @@ export class MemcachedCluster {
     this.counts.writes++
     const servers = this.#serversFor(key)
     // One and the same on all copies, or one of them would be taken for newer.
-    const change = { value, ttl, flags: stampOf(this.#clock.now()) }
+    this.#lastStamp = nextStamp(this.#clock.now(), this.#lastStamp)
+    const change = { value, ttl, flags: this.#lastStamp }
     for (const [index, server] of servers.entries()) {
       if (expected !== undefined && numberIn(expected) !== server.number) break
       const result = await this.#decide(server, key, change, expected, isVoid)
@@ -242,6 +246,7 @@ export class MemcachedCluster {
     try {
       const item = await server.connection.get(key)
       this.#graylist.answered(server.name)
+      if (item !== undefined && isNewer(item.flags, this.#lastStamp)) this.#lastStamp = item.flags
       return { server, item }
     } catch {
       this.#failed(server)

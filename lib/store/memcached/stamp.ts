@@ -10,3 +10,9 @@ export function isNewer(stamp: number, than: number): boolean {
   const ahead = (stamp - than + RANGE) % RANGE
   return ahead > 0 && ahead < RANGE / 2
 }
+
+/** The stamp of what is written now: after the last one that was given or seen, also where clocks differ. */
+export function nextStamp(now: number, last: number): number {
+  const stamp = stampOf(now)
+  return isNewer(stamp, last) ? stamp : (last + 1) % RANGE
+}
