@@ -1,4 +1,4 @@
-import { pause, millis, minutes, type Clock } from '../../lib/kit/clock.ts'
+import { millis, minutes, pause, seconds, type Clock } from '../../lib/kit/clock.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { Log } from '../../lib/kit/log.ts'
 import type { Metric } from '../../lib/kit/metric.ts'
@@ -25,6 +25,8 @@ export interface Sites {
 
 /** Also where nothing was seen to fail: a single change may have been lost on the way. */
 const AGREE_EVERY = minutes(10)
+/** So long nothing is tried again that could not be finished, as long as no server comes or goes. */
+const RETRY_AFTER = seconds(30)
 
 /**
  * Sees to it that this node's part of the registrations has what the other site knows: after the start, after the other
@@ -35,8 +37,13 @@ export class OtherSite {
   #watched:
     { readonly view: ClusterView; readonly text: string; readonly cluster: MemcachedCluster } | undefined
   #isReachable = true
+  /** Servers of the other site that answered when it was looked at last. */
+  #answering = -1
+  /** Unix time in milliseconds. */
+  #notBefore = 0
   /** Something may have been changed there that nobody here was told of. */
   #isDue = true
+  #isAgreeing = false
   /** Unix time in milliseconds. */
   #agreedAt = -Infinity
   #last: (SitesResult & { readonly begunAt: number }) | undefined
@@ -58,15 +65,20 @@ export class OtherSite {
       if (isReachable) log.info('the other site can be reached again', { servers })
       else log.warn('the other site cannot be reached', { servers })
     }
-    // What one of its servers missed another one has, but for what was changed while none could be told.
+    // What was changed there while one of its servers was out of reach, nobody here may have been told.
     if (answering.length < sites.otherSite.servers.length) this.#isDue = true
+    if (answering.length !== this.#answering) this.#notBefore = 0
+    this.#answering = answering.length
     const isLong = clock.now() - this.#agreedAt >= AGREE_EVERY
-    if (isReachable && (this.#isDue || isLong)) await this.#agree(sites, answering.length)
+    if (!isReachable || clock.now() < this.#notBefore || !(this.#isDue || isLong)) return
+    this.#notBefore = clock.now() + RETRY_AFTER
+    await this.#agree(sites, answering.length)
   }
 
   /** What was agreed upon is to be looked at once more. */
   expire(): void {
     this.#isDue = true
+    this.#notBefore = 0
   }
 
   close(): void {
@@ -76,7 +88,7 @@ export class OtherSite {
 
   status(): Readonly<Record<string, unknown>> {
     if (this.#watched === undefined) return {}
-    const state = !this.#isReachable ? 'unreachable' : this.#isDue ? 'behind' : 'in step'
+    const state = !this.#isReachable ? 'unreachable' : this.#isInStep ? 'in step' : 'behind'
     const { servers } = this.#watched.view
     if (this.#last === undefined) return { otherSite: { servers, state } }
     const { begunAt, seen, taken, foreign, digest } = this.#last
@@ -99,7 +111,7 @@ export class OtherSite {
         'Whether a memcached of the other site answers.',
         Number(this.#isReachable),
       ),
-      figure('in_step', 'gauge', 'Whether this site has what the other one had when it was asked last.', Number(this.#isReachable && !this.#isDue)), // prettier-ignore
+      figure('in_step', 'gauge', 'Whether this site has what the other one had when it was asked last.', Number(this.#isReachable && this.#isInStep)), // prettier-ignore
       figure(
         'passes_total',
         'counter',
@@ -115,12 +127,16 @@ export class OtherSite {
     ]
   }
 
+  get #isInStep(): boolean {
+    return !this.#isDue && !this.#isAgreeing
+  }
+
   #clusterOf(view: ClusterView): MemcachedCluster {
     const text = JSON.stringify(view)
     if (this.#watched?.text !== text) {
       this.close()
       this.#watched = { view, text, cluster: new MemcachedCluster({ view, clock: this.#options.clock }) }
-      this.#isDue = true
+      this.expire()
     }
     return this.#watched.cluster
   }
@@ -129,6 +145,11 @@ export class OtherSite {
     const { local, clock, log, signal } = this.#options
     const share = new CpuShare()
     const begunAt = clock.now()
+    const wasDue = this.#isDue
+    // What comes to be due meanwhile is due after it.
+    this.#isDue = false
+    this.#isAgreeing = true
+    let isDone = false
     try {
       const result = await agreeWithOtherSite({
         ...{ local, view, otherSite, clock, signal },
@@ -136,16 +157,19 @@ export class OtherSite {
       })
       this.#last = { ...result, begunAt }
       this.#taken += result.taken
-      if (!result.isComplete || answering < otherSite.servers.length) return
+      isDone = result.isComplete && answering === otherSite.servers.length
+      if (!isDone) return
       const { seen, taken, foreign } = result
-      if (this.#isDue || taken > 0)
-        log.info('this site knows what the other one knows', { seen, taken, foreign })
+      if (wasDue || taken > 0) log.info('this site knows what the other one knows', { seen, taken, foreign })
       this.#passes++
-      this.#isDue = false
       this.#agreedAt = begunAt
+      this.#notBefore = 0
     } catch (error) {
       if (!(error instanceof CwError)) throw error
       log.warn('this site could not be made to agree with the other one; it is tried again', { error })
+    } finally {
+      this.#isAgreeing = false
+      this.#isDue ||= !isDone
     }
   }
 }

@@ -4,6 +4,7 @@ import { pause, seconds, type Clock, type Duration } from '../../kit/clock.ts'
 import { CwError } from '../../kit/errors.ts'
 import { Limiter } from '../../kit/limiter.ts'
 import type { Log } from '../../kit/log.ts'
+import { Quorum } from './quorum.ts'
 import { reasonOf } from './reason.ts'
 import { ensureSchema, type KeyspaceSchema } from './schema.ts'
 
@@ -96,8 +97,8 @@ const UNKNOWN_OUTCOME: ReadonlySet<number> = new Set([writeTimeout, writeFailure
 /**
  * A Cassandra cluster: reads, writes and decisions, each with the consistency that it is made with.
  *
- * - `read`, `write`: by a quorum of the site's copies, else by any one of them, so that subscribers are served as long
- *   as one copy of what they need is there. Cassandra brings the others up to date.
+ * - `read`, `write`: by a quorum of the site's copies, else by any one of them (`Quorum`), so that subscribers are
+ *   served as long as one copy of what they need is there. Cassandra brings the others up to date.
  * - `decide`: a compare-and-set among the site's copies; without a quorum it fails.
  *
  * A cluster that cannot be reached at the start is tried until it can; meanwhile each call fails with STORE_FAILED.
@@ -111,6 +112,7 @@ export class CassandraDatabase {
   readonly #limiter = new Limiter(MOST_AT_ONCE)
   readonly #decisions = new Limiter(MOST_DECISIONS)
   readonly counts: Counts = { reads: 0, writes: 0, decisions: 0, downgraded: 0, failures: 0, foreign: 0 }
+  readonly #quorum: Quorum
   #client: Client | undefined
   #trouble: unknown
   #lastMicros = 0n
@@ -120,6 +122,7 @@ export class CassandraDatabase {
     this.#schemas = schemas
     this.#clock = clock
     this.#log = log
+    this.#quorum = new Quorum(clock, hasTooFew)
   }
 
   /**
@@ -358,15 +361,15 @@ export class CassandraDatabase {
 
   /** By a quorum, else by one. */
   #withFallback<T>(deadlineMs: number, act: (client: Client, manner: Manner) => Promise<T>): Promise<T> {
-    return this.#attempt(async client => {
-      try {
-        return await act(client, { consistency: localQuorum, readTimeout: deadlineMs })
-      } catch (error) {
-        if (!hasTooFew(error)) throw error
-        this.counts.downgraded++
-        return act(client, { consistency: localOne, readTimeout: deadlineMs })
-      }
-    })
+    return this.#attempt(client =>
+      this.#quorum.run(
+        () => act(client, { consistency: localQuorum, readTimeout: deadlineMs }),
+        () => {
+          this.counts.downgraded++
+          return act(client, { consistency: localOne, readTimeout: deadlineMs })
+        },
+      ),
+    )
   }
 
   async #attempt<T>(act: (client: Client) => Promise<T>): Promise<T> {
