@@ -28,6 +28,7 @@ const DDL_DEADLINE_MS = 30_000
 
 const { localOne, localQuorum, localSerial } = types.consistencies
 const NOT_HEARD: number = types.responseErrorCodes.writeTimeout
+const INVALID: number = types.responseErrorCodes.invalid
 const PLAIN = { prepare: false, readTimeout: DDL_DEADLINE_MS, isIdempotent: true }
 const QUORUM = { consistency: localQuorum, readTimeout: DDL_DEADLINE_MS }
 const DECISION = { ...QUORUM, serialConsistency: localSerial }
@@ -61,17 +62,23 @@ export async function ensureSchema(client: Client, options: SchemaOptions): Prom
 /** Takes the lock. Who did not hear that it has it finds its name there the next time. */
 async function take(client: Client, holder: string): Promise<boolean> {
   const read = "SELECT holder FROM clearwater.locks WHERE name = 'schema'"
-  const [row] = (await client.execute(read, [], { ...QUORUM, prepare: false })).rows
-  if (row !== undefined) return row['holder'] === holder
   try {
+    const [row] = (await client.execute(read, [], { ...QUORUM, prepare: false })).rows
+    if (row !== undefined) return row['holder'] === holder
     const query =
       "INSERT INTO clearwater.locks (name, holder) VALUES ('schema', ?) " +
       `IF NOT EXISTS USING TTL ${LOCK_SECONDS}`
     return (await client.execute(query, [holder], DECISION)).wasApplied()
   } catch (error) {
-    if (error instanceof errors.ResponseError && error.code === NOT_HEARD) return false
+    if (error instanceof errors.ResponseError && (error.code === NOT_HEARD || isUnknownYet(error)))
+      return false
     throw error
   }
+}
+
+/** The node that was asked has not heard of a table yet that another one has just made. */
+function isUnknownYet(error: errors.ResponseError): boolean {
+  return error.code === INVALID && / does not exist$/.test(error.message)
 }
 
 async function migrate(client: Client, schema: KeyspaceSchema): Promise<void> {
@@ -106,11 +113,17 @@ async function versions(client: Client, consistency = localQuorum): Promise<Read
     PLAIN,
   )
   if (tables.length === 0) return new Map()
-  const { rows } = await client.execute('SELECT keyspace_name, version FROM clearwater.schema_versions', [], {
-    ...QUORUM,
-    ...{ consistency, prepare: false },
-  })
-  return new Map(rows.map(row => [String(row['keyspace_name']), Number(row['version'])]))
+  try {
+    const { rows } = await client.execute(
+      'SELECT keyspace_name, version FROM clearwater.schema_versions',
+      [],
+      { ...QUORUM, ...{ consistency, prepare: false } },
+    )
+    return new Map(rows.map(row => [String(row['keyspace_name']), Number(row['version'])]))
+  } catch (error) {
+    if (error instanceof errors.ResponseError && isUnknownYet(error)) return new Map()
+    throw error
+  }
 }
 
 /** With ids of their own for the tables, so that they are the same whoever makes them. */
