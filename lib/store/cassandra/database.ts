@@ -202,7 +202,8 @@ export class CassandraDatabase {
         ? client.execute(first.query, [...first.values], options)
         : client.batch(
             statements.map(({ query, values }) => ({ query, params: [...values] })),
-            { ...options, logged: !areOfOnePartition(statements) },
+            // The log stands on other nodes, for which nobody waits where one copy has to do.
+            { ...options, logged: manner.consistency === localQuorum && !areOfOnePartition(statements) },
           )
     })
   }

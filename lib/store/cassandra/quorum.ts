@@ -5,8 +5,10 @@ const BY_ONE_FOR = seconds(2)
 
 /**
  * Decides by how many copies something is done: by a quorum, or, while too few answer, by one. A node that has lost its
- * power is waited for in vain until the others count it as down, which takes them up to twenty seconds: meanwhile one
- * request now and then finds out whether there is a quorum again, and the others do not wait.
+ * power is waited for in vain until the others count it as down, which takes them up to twenty seconds: meanwhile nobody
+ * waits, and now and then it is tried beside whether there is a quorum again.
+ *
+ * What is done may so be done twice, and must be such that this does no harm.
  */
 export class Quorum {
   readonly #clock: Pick<Clock, 'now'>
@@ -22,18 +24,31 @@ export class Quorum {
 
   /** Throws what `byQuorum` throws if that says something else, else what `byOne` throws. */
   async run<T>(byQuorum: () => Promise<T>, byOne: () => Promise<T>): Promise<T> {
-    const now = this.#clock.now()
-    if (now < this.#byOneUntil) return byOne()
-    // This one finds out for those who come meanwhile.
-    if (this.#byOneUntil !== 0) this.#byOneUntil = now + BY_ONE_FOR
-    try {
-      const result = await byQuorum()
-      this.#byOneUntil = 0
-      return result
-    } catch (error) {
-      if (!this.#isTooFew(error)) throw error
-      this.#byOneUntil = this.#clock.now() + BY_ONE_FOR
+    if (this.#byOneUntil !== 0) {
+      if (this.#clock.now() >= this.#byOneUntil) void this.#probe(byQuorum)
       return byOne()
     }
+    try {
+      return await byQuorum()
+    } catch (error) {
+      if (!this.#isTooFew(error)) throw error
+      this.#wait()
+      return byOne()
+    }
+  }
+
+  /** Never rejects: whoever asked has an answer by one copy. */
+  async #probe(byQuorum: () => Promise<unknown>): Promise<void> {
+    this.#wait()
+    try {
+      await byQuorum()
+      this.#byOneUntil = 0
+    } catch {
+      this.#wait()
+    }
+  }
+
+  #wait(): void {
+    this.#byOneUntil = this.#clock.now() + BY_ONE_FOR
   }
 }
