@@ -105,12 +105,12 @@ class Line {
         this.registrations++
       })
       await this.#try('call', async () => {
-        await callAndHangUp(caller, callee)
+        await callAndHangUp(caller, callee, { exactly: true })
         this.calls++
       })
       await this.#try('request in a standing call', async () => {
         const sent = one.inDialog('INFO', this.#standing.dialog)
-        other.reply(await other.request('INFO'), 200)
+        other.reply(await other.request('INFO', sent), 200)
         const answer = await one.response(sent)
         if (statusOf(answer) !== 200) throw new Error(answer.startLine)
         this.requests++
@@ -133,8 +133,6 @@ class Line {
       await act()
     } catch (error) {
       this.failures.push({ line: this.#name, what, at, why: String(error) })
-      // What comes late is not taken for what is tried next.
-      for (const phone of this.#phones) phone.forget()
     }
   }
 }

@@ -41,10 +41,19 @@ export interface Call {
   readonly sentAnswer: SipText
 }
 
+export interface CallOptions {
+  /** Whatever else comes in is not meant, such as a request of an earlier call that comes late. */
+  readonly exactly?: boolean
+}
+
 /** Sets up a call: INVITE, 180, 200, ACK, each seen at the other end. */
-export async function callBetween(caller: Phone, callee: Phone): Promise<Call> {
+export async function callBetween(
+  caller: Phone,
+  callee: Phone,
+  { exactly = false }: CallOptions = {},
+): Promise<Call> {
   const sent = caller.invite(callee.aor)
-  const invite = await callee.request('INVITE')
+  const invite = await callee.request('INVITE', exactly ? sent : undefined)
   callee.reply(invite, 180)
   await caller.response(sent, 180)
   const body = sdp(callee.wire.local)
@@ -52,15 +61,15 @@ export async function callBetween(caller: Phone, callee: Phone): Promise<Call> {
   const answer = await caller.response(sent)
   if (statusOf(answer) !== 200) throw new Error(`the call was not answered: ${answer.raw}`)
   caller.ack(sent, answer)
-  await callee.request('ACK')
+  await callee.request('ACK', exactly ? sent : undefined)
   return { dialog: dialogOfCaller(sent, answer), invite, answer, sentAnswer }
 }
 
 /** One whole call, hung up by the caller. */
-export async function callAndHangUp(caller: Phone, callee: Phone): Promise<void> {
-  const { dialog } = await callBetween(caller, callee)
+export async function callAndHangUp(caller: Phone, callee: Phone, options: CallOptions = {}): Promise<void> {
+  const { dialog } = await callBetween(caller, callee, options)
   const bye = caller.inDialog('BYE', dialog)
-  callee.reply(await callee.request('BYE'), 200)
+  callee.reply(await callee.request('BYE', options.exactly === true ? bye : undefined), 200)
   const answer = await caller.response(bye)
   if (statusOf(answer) !== 200) throw new Error(`BYE was answered ${answer.startLine}`)
 }

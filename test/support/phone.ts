@@ -115,14 +115,19 @@ export class Phone implements AsyncDisposable {
     return await this.#take(`${status ?? 'a final response'} to ${request.startLine}`, wanted)
   }
 
-  /** Waits for a request of this method to arrive. */
-  async request(method: string): Promise<SipText> {
-    return await this.#take(method, message => isRequest(message) && methodOf(message) === method)
-  }
-
-  /** What has come in so far is not waited for any more. */
-  forget(): void {
-    for (const message of this.received) this.#taken.add(message)
+  /**
+   * Waits for a request of this method to arrive.
+   *
+   * @param sent only this one as it was sent, or the ACK of it: Call-ID and CSeq come through all but a B2BUA
+   */
+  async request(method: string, sent?: SipText): Promise<SipText> {
+    const isSent = (message: SipText): boolean =>
+      sent === undefined ||
+      (valueOf(message, 'call-id') === valueOf(sent, 'call-id') && numberOf(message) === numberOf(sent))
+    return await this.#take(
+      method,
+      message => isRequest(message) && methodOf(message) === method && isSent(message),
+    )
   }
 
   /** From now on answers every request of this method with `status`, at once. */
@@ -324,6 +329,11 @@ const REASONS: Readonly<Record<number, string>> = {
   486: 'Busy Here',
   487: 'Request Terminated',
   603: 'Decline',
+}
+
+/** The number in a CSeq. */
+function numberOf(message: SipText): string | undefined {
+  return valueOf(message, 'cseq').split(' ')[0]
 }
 
 function routeSet(message: SipText): string[] {
