@@ -201,8 +201,12 @@ describe('a deployment at two sites', () => {
         },
         A_WHILE_MS,
       )
-      await callAndHangUp(hereOnly, thereOnly)
-      await callAndHangUp(thereOnly, staying)
+      // Connections from before the cut may have to be made anew.
+      for (const [caller, callee] of [
+        [hereOnly, thereOnly],
+        [thereOnly, staying],
+      ] as const)
+        await waitUntil('a call across', async () => (await callAndHangUp(caller, callee), true), A_WHILE_MS)
       const gone = staying.invite(leaving.aor)
       expect(statusOf(await staying.response(gone))).toBe(480)
     },
