@@ -1,3 +1,4 @@
+import type { Awaitable } from '../kit/awaitable.ts'
 import type { Versioned } from './registration-store.ts'
 
 /** Which of the functions that report on a call this is (TS 32.299): each has a session of its own. */
@@ -42,8 +43,40 @@ export interface ChargingSessionStore {
   remove(key: ChargingSessionKey, expected: number): Promise<'removed' | 'conflict'>
 }
 
-/** The key in a store: the digits are one each, so that two keys are never the same text. */
-export function chargingSessionName({ callId, role, functionality }: ChargingSessionKey): string {
+/** Values by name, changed by compare-and-set: what a backend has for sessions. */
+interface NamedSessions {
+  get(name: string): Awaitable<Versioned<ChargingSession> | undefined>
+  put(name: string, session: ChargingSession, expected: number | undefined): Promise<'stored' | 'conflict'>
+  remove(name: string, expected: number): Promise<'removed' | 'conflict'>
+}
+
+/** Charging sessions in what a backend has for named values; each name is `<call-id><role><functionality>`. */
+export class NamedChargingSessions<Values extends NamedSessions> implements ChargingSessionStore {
+  protected readonly values: Values
+
+  protected constructor(values: Values) {
+    this.values = values
+  }
+
+  async get(key: ChargingSessionKey): Promise<Versioned<ChargingSession> | undefined> {
+    return this.values.get(nameOf(key))
+  }
+
+  put(
+    key: ChargingSessionKey,
+    session: ChargingSession,
+    expected: number | undefined,
+  ): Promise<'stored' | 'conflict'> {
+    return this.values.put(nameOf(key), session, expected)
+  }
+
+  remove(key: ChargingSessionKey, expected: number): Promise<'removed' | 'conflict'> {
+    return this.values.remove(nameOf(key), expected)
+  }
+}
+
+/** The digits are one each, so that two keys are never the same text. */
+function nameOf({ callId, role, functionality }: ChargingSessionKey): string {
   return `${callId}${role}${functionality}`
 }
 

@@ -1,11 +1,8 @@
 import {
-  chargingSessionName,
   lifeOfChargingSession,
+  NamedChargingSessions,
   type ChargingSession,
-  type ChargingSessionKey,
-  type ChargingSessionStore,
 } from '../charging-session-store.ts'
-import type { Versioned } from '../registration-store.ts'
 import type { MemcachedCluster } from './cluster.ts'
 import { MemcachedTable, type Codec } from './table.ts'
 
@@ -20,30 +17,11 @@ const TABLE = 'session'
 const NO_TIMER = 'NO_TIMER'
 
 /** Charging sessions that all ralfs of a site share, as the original wrote them (interfaces.md §6.3). */
-export class MemcachedChargingSessionStore implements ChargingSessionStore {
-  readonly #table: MemcachedTable<ChargingSession>
-
+export class MemcachedChargingSessionStore extends NamedChargingSessions<MemcachedTable<ChargingSession>> {
   constructor({ cluster, onForeign }: MemcachedChargingSessionsOptions) {
-    this.#table = new MemcachedTable(cluster, {
-      ...{ name: TABLE, codec, onForeign },
-      lifeOf: lifeOfChargingSession,
-    })
-  }
-
-  get(key: ChargingSessionKey): Promise<Versioned<ChargingSession> | undefined> {
-    return this.#table.get(chargingSessionName(key))
-  }
-
-  put(
-    key: ChargingSessionKey,
-    session: ChargingSession,
-    expected: number | undefined,
-  ): Promise<'stored' | 'conflict'> {
-    return this.#table.put(chargingSessionName(key), session, expected)
-  }
-
-  remove(key: ChargingSessionKey, expected: number): Promise<'removed' | 'conflict'> {
-    return this.#table.remove(chargingSessionName(key), expected)
+    super(
+      new MemcachedTable(cluster, { ...{ name: TABLE, codec, onForeign }, lifeOf: lifeOfChargingSession }),
+    )
   }
 }
 
