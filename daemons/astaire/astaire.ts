@@ -7,6 +7,7 @@ import { parseServerAddress, type ClusterView } from '../../lib/store/memcached/
 import { MemcachedConnection } from '../../lib/store/memcached/connection.ts'
 import { noProgress, OWN_KEYS, resynchronise } from '../../lib/store/memcached/resync.ts'
 import { CpuShare } from './cpu-share.ts'
+import { figure } from './figure.ts'
 import { OtherSite } from './other-site.ts'
 import { astaireSubtrees, CopyRates } from './statistics.ts'
 
@@ -147,12 +148,6 @@ class Astaire implements Follower {
   metrics(): readonly Metric[] {
     const { bucketsNeeded, bucketsDone } = this.#progress
     const open = this.#state === 'synchronised' ? 0 : bucketsNeeded - bucketsDone
-    const figure = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
-      name: `clearwater_astaire_${name}`,
-      type,
-      help,
-      samples: [{ value }],
-    })
     return [
       figure('buckets_needing_resync', 'gauge', 'Vbuckets whose values are yet to be copied.', open),
       figure('synchronised', 'gauge', 'Whether the memcached of this node has all it is to have.', Number(this.#state === 'synchronised')), // prettier-ignore

@@ -6,6 +6,7 @@ import { MemcachedCluster } from '../../lib/store/memcached/cluster.ts'
 import type { ClusterView } from '../../lib/store/memcached/cluster-settings.ts'
 import { agreeWithOtherSite, type SitesResult } from '../../lib/store/memcached/sites.ts'
 import { CpuShare } from './cpu-share.ts'
+import { figure } from './figure.ts'
 
 export interface OtherSiteOptions {
   /** This node's memcached, as `cluster_settings` names it. */
@@ -98,28 +99,22 @@ export class OtherSite {
 
   metrics(): readonly Metric[] {
     if (this.#watched === undefined) return []
-    const figure = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
-      name: `clearwater_astaire_other_site_${name}`,
-      type,
-      help,
-      samples: [{ value }],
-    })
     return [
       figure(
-        'reachable',
+        'other_site_reachable',
         'gauge',
         'Whether a memcached of the other site answers.',
         Number(this.#isReachable),
       ),
-      figure('in_step', 'gauge', 'Whether this site has what the other one had when it was asked last.', Number(this.#isReachable && this.#isInStep)), // prettier-ignore
+      figure('other_site_in_step', 'gauge', 'Whether this site has what the other one had when it was asked last.', Number(this.#isReachable && this.#isInStep)), // prettier-ignore
       figure(
-        'passes_total',
+        'other_site_passes_total',
         'counter',
         'How often this site has taken what the other one has.',
         this.#passes,
       ),
       figure(
-        'taken_total',
+        'other_site_taken_total',
         'counter',
         'Registrations of which the other site knew something more.',
         this.#taken,

@@ -1,4 +1,4 @@
-import { parseServerAddress, type ClusterView } from './cluster-settings.ts'
+import { parseServerAddress, type ClusterView, type ServerAddress } from './cluster-settings.ts'
 import { MemcachedConnection, MemcachedFailure, type Item } from './connection.ts'
 import { dumpKeys } from './dump.ts'
 import { replicasOf, VBUCKETS, vbucketOf } from './placement.ts'
@@ -192,7 +192,8 @@ function connectionTo(server: string): MemcachedConnection {
   return new MemcachedConnection({ ...addressOf(server), deadlineMs: DEADLINE_MS })
 }
 
-function addressOf(server: string): { readonly host: string; readonly port: number } {
+/** @throws MemcachedFailure if a view names no address */
+export function addressOf(server: string): ServerAddress {
   const address = parseServerAddress(server)
   if (address === undefined) throw new MemcachedFailure(server, 'it has no address')
   return address

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../../kit/clock.ts'
 import { MemcachedCluster } from './cluster.ts'
-import { parseServerAddress, type ClusterView } from './cluster-settings.ts'
+import type { ClusterView } from './cluster-settings.ts'
 import { MemcachedFailure } from './connection.ts'
 import { dumpKeys } from './dump.ts'
 import { comparable } from './history.ts'
 import { replicasOf, vbucketOf } from './placement.ts'
 import { MemcachedRegistrationStore, REGISTRATIONS, registrationCodec } from './registrations.ts'
+import { addressOf } from './resync.ts'
 
 export interface SitesOptions {
   /** This node's server, as the view of its site names it. */
@@ -85,10 +86,8 @@ async function keysAt(
   const keys = new Set<string>()
   let isComplete = true
   for (const server of new Set([...servers, ...newServers])) {
-    const address = parseServerAddress(server)
     try {
-      if (address === undefined) throw new MemcachedFailure(server, 'it has no address')
-      await dumpKeys(address, key => {
+      await dumpKeys(addressOf(server), key => {
         if (key.startsWith(`${REGISTRATIONS}\\\\`) && placed[vbucketOf(key)]?.[0] === local) keys.add(key)
       })
     } catch (error) {
