@@ -69,8 +69,8 @@ const ALONE = 'exec 9> "$1.flock" && flock -w 30 9 || exit 1'
  */
 const TAKE = `
 ${ALONE}
-dir=$1; id=$2; stale=$3; dead=$4
-put() { cat > "$dir/holder.new" && printf %s "$id" > "$dir/id" && mv "$dir/holder.new" "$dir/holder"; }
+dir=$1; id=$2; stale=$3; dead=$4; holder=$5
+put() { printf %s "$holder" > "$dir/holder.new" && printf %s "$id" > "$dir/id" && mv "$dir/holder.new" "$dir/holder"; }
 if mkdir "$dir" 2>/dev/null; then put && echo taken; exit; fi
 [ "$(cat "$dir/id" 2>/dev/null)" = "$id" ] && { put && echo taken; exit; }
 touched=$(stat -c %Y "$dir/holder" 2>/dev/null || stat -c %Y "$dir" 2>/dev/null || echo 0)
@@ -173,11 +173,9 @@ export class OperationLock {
 
   async #tryFolder(shell: NodeShell, dead: string): Promise<LockHolder | 'unknown' | undefined> {
     const { id } = this.#holder
-    const args = [LOCK_FOLDER, id, String(this.#timing.staleSeconds), dead]
-    const { stdout } = await mustScript(shell, 'taking the operation lock', TAKE, args, {
-      sudo: true,
-      stdin: JSON.stringify(this.#holder),
-    })
+    // Not by its input: that of somebody who was cut off looks as if it had ended there.
+    const args = [LOCK_FOLDER, id, String(this.#timing.staleSeconds), dead, JSON.stringify(this.#holder)]
+    const { stdout } = await mustScript(shell, 'taking the operation lock', TAKE, args, { sudo: true })
     const [answer, ...rest] = stdout.split('\n')
     if (answer !== 'taken') return parseHolder(rest.join('\n')) ?? 'unknown'
     this.#shells.push(shell)

@@ -1,6 +1,7 @@
+import { dirname } from 'node:path/posix'
 import { z } from 'zod'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { mustScript, type NodeShell } from '../ssh/shell.ts'
+import { mustRun, type NodeShell } from '../ssh/shell.ts'
 
 /** Where a node keeps what was deployed onto it. */
 export const MANIFEST_PATH = '/var/lib/clearwater/deployed.json'
@@ -47,13 +48,12 @@ export function parseManifest(text: string, host: string): Manifest {
   }
 }
 
-const REPLACE = 'umask 022; mkdir -p "${1%/*}" && cat > "$1.new" && sync "$1.new" && mv -f "$1.new" "$1"'
-
 /** The manifest of one node while an operation changes it. */
 export class NodeManifest {
   #current: Manifest
   readonly #shell: NodeShell
   readonly #signal: AbortSignal | undefined
+  #hasFolder = false
 
   constructor(shell: NodeShell, current: Manifest, signal?: AbortSignal) {
     this.#shell = shell
@@ -70,11 +70,10 @@ export class NodeManifest {
     const next = change(this.#current)
     if (JSON.stringify(next) === JSON.stringify(this.#current)) return
     const text = `${JSON.stringify(next, undefined, 2)}\n`
-    await mustScript(this.#shell, 'recording what was deployed', REPLACE, [MANIFEST_PATH], {
-      stdin: text,
-      sudo: true,
-      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
-    })
+    const access = { sudo: true, signal: this.#signal }
+    if (!this.#hasFolder) await mustRun(this.#shell, ['mkdir', '-p', dirname(MANIFEST_PATH)], access)
+    this.#hasFolder = true
+    await this.#shell.write(MANIFEST_PATH, text, { mode: 0o644, ...access })
     this.#current = next
   }
 }
