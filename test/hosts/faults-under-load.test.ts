@@ -30,6 +30,8 @@ const IN_FLIGHT_MS = 1000
 const A_WHILE_MS = 180_000
 const BEFORE_MS = 3000
 const AFTER_MS = 8000
+/** So long that what is full is tried again several times. */
+const FULL_MS = 40_000
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise(resolve => setTimeout(resolve, milliseconds))
@@ -218,7 +220,7 @@ describe('under a steady load of registrations and calls', () => {
       async () => {
         const left = await host?.must('df --output=avail /var/lib/clearwater-cassandra | tail -1')
         expect(Number(left)).toBeLessThan(1000)
-        await pause(2 * AFTER_MS)
+        await pause(FULL_MS)
         await host?.must(`rm ${filler} ${filler}2`, { sudo: true })
         await healthy()
       },
