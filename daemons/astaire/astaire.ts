@@ -1,4 +1,5 @@
 import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
+import { jsonObject } from '../../lib/http/message.ts'
 import type { Metric } from '../../lib/kit/metric.ts'
 import { millis, pause, seconds, type Clock } from '../../lib/kit/clock.ts'
 import type { Log } from '../../lib/kit/log.ts'
@@ -98,7 +99,10 @@ class Astaire implements Follower {
   }
 
   use(settings: AstaireSettings): void {
+    const isOther = JSON.stringify(settings.view) !== JSON.stringify(this.#settings.view)
     this.#settings = settings
+    // Until it has been looked at nobody knows.
+    if (isOther && this.#state === 'synchronised') this.#state = 'synchronising'
   }
 
   resynchronise(): void {
@@ -171,8 +175,9 @@ class Astaire implements Follower {
     try {
       const found = await own.get(MARK)
       if (found?.value.equals(mark) === true && !this.#isAsked) return (this.#state = 'synchronised')
+      const before = this.#isAsked ? undefined : viewIn(found?.value.toString())
       this.#isAsked = false
-      const missing = await this.#synchronise(view)
+      const missing = await this.#synchronise(view, before)
       if (missing > 0 || this.#stop.signal.aborted) return (this.#state = 'incomplete')
       await own.set(MARK, mark, { when: 'always', flags: 0, ttl: 0 })
       return (this.#state = 'synchronised')
@@ -182,7 +187,7 @@ class Astaire implements Follower {
   }
 
   /** @returns how many vbuckets nobody could be asked for */
-  async #synchronise(view: ClusterView): Promise<number> {
+  async #synchronise(view: ClusterView, before: ClusterView | undefined): Promise<number> {
     const { clock, log, local } = this.#options
     const { signal } = this.#stop
     const share = new CpuShare()
@@ -191,9 +196,7 @@ class Astaire implements Follower {
     if (!again)
       log.info('the memcached of this node is synchronised', { servers: view.newServers ?? view.servers })
     const missing = await resynchronise({
-      local,
-      view,
-      signal,
+      ...{ local, view, before, signal },
       breathe: () => pause(clock, millis(share.pauseFor(this.#settings.cpuLimit / 100)), signal),
       progress: this.#progress,
       onCopied: (server, bucket, bytes) => this.#rates.copied(server, bucket, bytes),
@@ -209,6 +212,16 @@ class Astaire implements Follower {
     }
     return missing.size
   }
+}
+
+/** The view of a mark, as this daemon has written it. */
+function viewIn(mark: string | undefined): ClusterView | undefined {
+  const value = mark === undefined ? undefined : jsonObject(mark)
+  const list = (names: unknown): readonly string[] | undefined =>
+    Array.isArray(names) ? names.filter(name => typeof name === 'string') : undefined
+  const [servers, newServers] = [list(value?.servers), list(value?.newServers)]
+  if (servers === undefined) return undefined
+  return newServers === undefined ? { servers } : { servers, newServers }
 }
 
 function connectionTo(server: string): MemcachedConnection {

@@ -8,6 +8,8 @@ export interface ResyncOptions {
   /** This node's server, as views name it. */
   readonly local: string
   readonly view: ClusterView
+  /** The view by which the server has had everything already: what it was to have then need not be copied again. */
+  readonly before?: ClusterView | undefined
   readonly signal: AbortSignal
   /** Called between parts of the work: when it resolves, the next one may begin. */
   readonly breathe: () => Promise<void>
@@ -56,8 +58,8 @@ interface Source {
  * @returns the vbuckets of which no other holder could be asked; empty if it is complete
  */
 export async function resynchronise(options: ResyncOptions): Promise<ReadonlySet<number>> {
-  const { local, view, progress } = options
-  const holders = holdersOf(view, local)
+  const { local, view, before, progress } = options
+  const holders = holdersOf(view, local, before)
   Object.assign(progress, { bucketsNeeded: holders.size, bucketsDone: 0, entries: 0, bytes: 0 })
   progress.connections.clear()
   const open = new Set(holders.keys())
@@ -85,15 +87,17 @@ export async function resynchronise(options: ResyncOptions): Promise<ReadonlySet
   }
 }
 
-/** For each vbucket of this node's server, who else has it: by the present view, and the one that is to be. */
+/** For each vbucket that this node's server is yet to have, who else has it: by the present view, and the one that is to be. */
 function holdersOf(
   { servers, newServers = servers }: ClusterView,
   local: string,
+  before: ClusterView | undefined,
 ): ReadonlyMap<number, readonly string[]> {
   const [now, next] = [replicasOf(servers), replicasOf(newServers)]
+  const had = before === undefined ? [] : replicasOf(before.newServers ?? before.servers)
   const holders = new Map<number, readonly string[]>()
   for (let bucket = 0; bucket < VBUCKETS; bucket++) {
-    if (next[bucket]?.includes(local) !== true) continue
+    if (next[bucket]?.includes(local) !== true || had[bucket]?.includes(local) === true) continue
     const others = [...new Set([...(now[bucket] ?? []), ...(next[bucket] ?? [])])].filter(
       each => each !== local,
     )
