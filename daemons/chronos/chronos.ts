@@ -64,7 +64,7 @@ export async function startChronos(options: ChronosOptions): Promise<RunningChro
   const keepCatchingUp = async (): Promise<void> => {
     again?.cancel()
     await running.catchUp()
-    if (!running.synchronised) again = clock.after(CATCH_UP_AGAIN, () => void keepCatchingUp())
+    if (!running.hasHeardAll) again = clock.after(CATCH_UP_AGAIN, () => void keepCatchingUp())
   }
   void keepCatchingUp()
   return {

@@ -57,6 +57,7 @@ export class ChronosNode {
   #view: ChronosView
   #viewId: string
   #synchronised = false
+  #hasHeardAll = false
   #closed = false
 
   constructor(options: ChronosNodeOptions) {
@@ -66,7 +67,12 @@ export class ChronosNode {
     this.#table = new TimerTable(options.clock, timer => void this.#due(timer))
   }
 
-  /** Whether it has asked all others for what it should have. */
+  /** Whether all others have told what it should have. */
+  get hasHeardAll(): boolean {
+    return this.#hasHeardAll
+  }
+
+  /** Whether it has what it should have, as far as those who live know. */
   get synchronised(): boolean {
     return this.#synchronised
   }
@@ -141,10 +147,15 @@ export class ChronosNode {
     if (viewId(view) === this.#viewId && view.local === this.#view.local) return
     this.#view = view
     this.#viewId = viewId(view)
+    this.#synchronised = false
+    await this.#moveAll()
+    await this.catchUp()
+  }
+
+  async #moveAll(): Promise<void> {
     const all = this.#table.all()
     for (let at = 0; at < all.length && !this.#closed; at += PAGE)
       await Promise.all(all.slice(at, at + PAGE).map(timer => this.#move(timer)))
-    await this.catchUp()
   }
 
   /** Gives a timer to those who have it by the present view. */
@@ -160,9 +171,18 @@ export class ChronosNode {
   /** Asks all other nodes for timers that this one should have: after a start it has none. */
   async catchUp(): Promise<void> {
     const { local, nodes, leaving } = this.#view
+    if (!nodes.includes(local)) return this.#giveAway()
     const others = [...nodes, ...leaving].filter(node => node !== local)
     const answered = await Promise.all(others.map(node => this.#catchUpFrom(node)))
-    this.#synchronised = answered.every(Boolean)
+    this.#hasHeardAll = answered.every(each => each === 'all')
+    // Who is silent may be gone for good. What it had the others give, or nobody can.
+    this.#synchronised = !answered.includes('not yet')
+  }
+
+  /** Who leaves has nothing to ask for: it is done once all its timers are with others. */
+  async #giveAway(): Promise<void> {
+    await this.#moveAll()
+    this.#synchronised = this.#hasHeardAll = this.#table.all().every(isTombstone)
   }
 
   close(): void {
@@ -170,24 +190,25 @@ export class ChronosNode {
     this.#table.close()
   }
 
-  async #catchUpFrom(node: string): Promise<boolean> {
+  async #catchUpFrom(node: string): Promise<'all' | 'not yet' | 'silent'> {
     let after = ''
     for (let page = 0; page < MOST_PAGES && !this.#closed; page++) {
       const query = `node-for-replicas=${encodeURIComponent(this.#view.local)}&sync-mode=SCALE&cluster-view-id=${this.#viewId}`
       const answer = await this.#options.peers.ask(node, `/timers?${query}&after=${after}`)
-      if (answer === undefined || (answer.status !== 200 && answer.status !== 206)) return false
+      if (answer === undefined) return 'silent'
+      if (answer.status !== 200 && answer.status !== 206) return 'not yet'
       const listed = jsonObject(answer.body)?.Timers
-      if (!Array.isArray(listed)) return false
+      if (!Array.isArray(listed)) return 'not yet'
       for (const each of listed as readonly unknown[]) {
         const found = this.#listed(each)
         if (found === undefined) continue
         after = found.id
         this.#take(found)
       }
-      if (answer.status === 200) return true
-      if (listed.length === 0) return false
+      if (answer.status === 200) return 'all'
+      if (listed.length === 0) return 'not yet'
     }
-    return false
+    return 'not yet'
   }
 
   /** One timer of another node's list. */
