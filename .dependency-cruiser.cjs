@@ -13,6 +13,7 @@ const LOWER = {
   sip: ['overload/'],
   http: ['overload/'],
   etcd: ['config/'],
+  clustering: ['etcd/'],
   dns: ['sip/'],
   store: [IMS_WORDS],
   // Timers of a cluster are set over its HTTP interface.

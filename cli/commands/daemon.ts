@@ -20,6 +20,7 @@ const NAMES = [
   'ralf',
   'config-manager',
   'queue-manager',
+  'cluster-manager',
   'astaire',
   'chronos',
 ] as const

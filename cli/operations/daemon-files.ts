@@ -1,3 +1,4 @@
+import { parseClusters, type Cluster } from '../../lib/clustering/clusters.ts'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { parseChronosCluster, type ChronosView } from '../../daemons/chronos/cluster.ts'
@@ -24,6 +25,8 @@ export interface NodeFiles extends SharedFiles {
   readonly cluster?: ClusterView
   /** Those of the other site, of `remote_cluster_settings`; absent: there is none. */
   readonly otherSite?: ClusterView
+  /** The clusters that this node is to be in, of `clusters`; absent: none. */
+  readonly clusters?: readonly Cluster[]
   /** Where the deployment's own Cassandra is, of `cassandra_cluster`; absent: there is none. */
   readonly cassandra?: CassandraView
   /** The nodes of the timer service, of `chronos_cluster.conf`; absent: each daemon keeps its own timers. */
@@ -36,7 +39,7 @@ export interface NodeFiles extends SharedFiles {
 
 /**
  * Reads `shared_config`, `local_config`, `user_settings`, the other shared files, `cluster_settings`,
- * `remote_cluster_settings`, `cassandra_cluster` and `dns.json`, and, in the folder `chronos` beside this one,
+ * `remote_cluster_settings`, `clusters`, `cassandra_cluster` and `dns.json`, and, in the folder `chronos` beside this one,
  * `chronos_cluster.conf`. A file that is not there says nothing; one of the first three with faults says what can be read
  * of it.
  *
@@ -86,22 +89,28 @@ export async function readNodeFiles(folder: string, before?: NodeFiles): Promise
     before?.otherSite,
     complaints,
   )
+  const clusters = await viewOf(join(folder, 'clusters'), parseClusters, before?.clusters, complaints)
   const cassandra = await viewOf(
     join(folder, 'cassandra_cluster'),
     parseCassandraCluster,
     before?.cassandra,
     complaints,
   )
-  const chronosFile = join(folder, '..', 'chronos', 'chronos_cluster.conf')
-  const chronos = await viewOf(chronosFile, parseChronosCluster, before?.chronos, complaints)
+  const chronos = await viewOf(chronosFileOf(folder), parseChronosCluster, before?.chronos, complaints)
   return {
     ...shared,
     ...{ values, names, complaints },
     ...(cluster === undefined ? {} : { cluster }),
     ...(otherSite === undefined ? {} : { otherSite }),
+    ...(clusters === undefined ? {} : { clusters }),
     ...(cassandra === undefined ? {} : { cassandra }),
     ...(chronos === undefined ? {} : { chronos }),
   }
+}
+
+/** `chronos_cluster.conf`, in the folder of chronos beside that of all others. */
+export function chronosFileOf(folder: string): string {
+  return join(folder, '..', 'chronos', 'chronos_cluster.conf')
 }
 
 /** Who is in a cluster, as its file says; undefined without one. */

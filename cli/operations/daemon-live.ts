@@ -28,6 +28,7 @@ export const LIVE_OPTIONS: Readonly<Record<DaemonName, readonly string[]>> = {
   ralf: EVERYWHERE,
   'config-manager': EVERYWHERE,
   'queue-manager': EVERYWHERE,
+  'cluster-manager': EVERYWHERE,
   chronos: EVERYWHERE,
   astaire: [...EVERYWHERE, 'astaire_cpu_limit_percentage'],
 }

@@ -4,6 +4,7 @@ import { startBono } from '../../daemons/bono/bono.ts'
 import type { BonoOptions } from '../../daemons/bono/options.ts'
 import type { SipParts } from '../../daemons/all-in-one/status.ts'
 import { readingByHttp } from '../../daemons/config-manager/daemon-reading.ts'
+import { startClusterManager } from '../../daemons/cluster-manager/cluster-manager.ts'
 import { startChronos } from '../../daemons/chronos/chronos.ts'
 import { startConfigManager } from '../../daemons/config-manager/config-manager.ts'
 import { startEllis } from '../../daemons/ellis/ellis.ts'
@@ -24,6 +25,7 @@ import { openSproutStores } from '../../daemons/sprout/stores.ts'
 import { EtcdClient } from '../../lib/etcd/client.ts'
 import { readCredentials, type EtcdCredentials } from '../../lib/etcd/credentials.ts'
 import type { Metric } from '../../lib/kit/metric.ts'
+import { statusByHttp } from '../../lib/http/daemon-status.ts'
 import type { HttpServers } from '../../lib/http/client.ts'
 import { HttpServer } from '../../lib/http/server.ts'
 import { HttpHomestead } from '../../lib/ims/homestead-http.ts'
@@ -50,6 +52,7 @@ import { embeddedSubscribers } from '../../lib/store/embedded/subscribers.ts'
 import { MemoryChallengeStore } from '../../lib/store/memory-challenges.ts'
 import { ChronosTimers } from '../../lib/timers/chronos/client.ts'
 import { InProcessTimers } from '../../lib/timers/in-process.ts'
+import { chronosFileOf } from './daemon-files.ts'
 import type { NodeIdentity, Place } from './daemon-place.ts'
 import type { Door } from './ready.ts'
 
@@ -103,6 +106,7 @@ export const PARTS = {
   ralf,
   'config-manager': configManager,
   'queue-manager': queueManager,
+  'cluster-manager': clusterManager,
   astaire,
   chronos,
 } satisfies Record<string, (base: Base) => Promise<Part>>
@@ -455,6 +459,28 @@ async function queueManager(base: Base): Promise<Part> {
     },
   )
   return httpPart('queue-manager', base, running)
+}
+
+async function clusterManager(base: Base): Promise<Part> {
+  const { place, clock, log } = base
+  const node = nodeOf(base)
+  const running = await startClusterManager(
+    {
+      site: node.site,
+      remoteSite: node.remoteSite,
+      folder: node.folder,
+      chronosFile: chronosFileOf(node.folder),
+      memcachedPort: place.ports.memcached,
+      bind: place.bind,
+      port: place.ports.clusterManager,
+    },
+    {
+      ...{ clock, log, own: place.address, etcd: openEtcd(base, node), units: new SystemdUnits() },
+      ask: statusByHttp(monitoringOrigins(place)),
+    },
+    place.clusters,
+  )
+  return { ...httpPart('cluster-manager', base, running), follow: next => running.use(next.clusters) }
 }
 
 async function astaire(base: Base): Promise<Part> {

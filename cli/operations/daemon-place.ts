@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
 import { hostname } from 'node:os'
+import type { Cluster } from '../../lib/clustering/clusters.ts'
 import type { ChronosView } from '../../daemons/chronos/cluster.ts'
 import { allServers, SERVER_NAMES, type EnumSource, type ServerPlace } from '../../daemons/sprout/options.ts'
 import { scscfUriOf, sproutHostnameOf } from '../../lib/config/names.ts'
@@ -71,6 +72,8 @@ export interface Place {
   readonly cluster?: ClusterView
   /** Those of the other site's sprouts; absent: there is no other site. */
   readonly otherSite?: ClusterView
+  /** The clusters of stores that the node is to be in. */
+  readonly clusters: readonly Cluster[]
   /** The nodes of the timer service; absent: each daemon keeps its own timers. */
   readonly chronos?: ChronosView
   /** Where subscribers, service documents and call lists are; absent: on this node. */
@@ -87,6 +90,8 @@ export interface NodeIdentity {
   readonly folder: string
   readonly name: string
   readonly site: string
+  /** The other site, if there is one. */
+  readonly remoteSite: string | undefined
   /** Towards etcd and the operator. */
   readonly managementAddress: string
   /** Its entry among those that wait for a restart. */
@@ -144,6 +149,7 @@ export function placeOfFlags(flags: DaemonFlags): Place {
     emergencyUri: undefined,
     blacklistedScscfUris: [],
     shared: NO_SHARED_FILES,
+    clusters: [],
     drain: seconds(5),
   }
 }
@@ -244,6 +250,7 @@ export function placeOfFiles(files: NodeFiles, { folder, dataDir, portOffset, na
     ...(dummyAppServer === undefined ? {} : { dummyAppServer }),
     blacklistedScscfUris: listOf(values.get('blacklisted_scscf_uris')),
     shared: { bgcfRoutes, numberBlocks, scscfs, criteriaSets, priorities },
+    clusters: files.clusters ?? [],
     ...(cluster === undefined ? {} : { cluster }),
     ...(otherSite === undefined ? {} : { otherSite }),
     // Each node is to itself what the file of all says of none.
@@ -293,6 +300,7 @@ function nodeIdentity(values: ReadonlyMap<string, string>, folder: string, addre
     folder,
     name: hostname(),
     site: values.get('local_site_name') ?? DEFAULT_SITE,
+    remoteSite: values.get('remote_site_name'),
     managementAddress,
     queueId: `${managementAddress}-${values.get('etcd_cluster_key') ?? 'node'}`,
     etcd: listOf(values.get('etcd_cluster')).map(member => `https://${uriHost(member)}:${ETCD_PORT}`),

@@ -17,12 +17,23 @@ const DEPLOYMENT = deploymentOf({
 describe('what is restarted', () => {
   test('is everything but etcd, on all nodes, a node at a time', () => {
     expect(restartTargets(DEPLOYMENT, DEPLOYMENT.nodes, undefined)).toEqual([
-      { node: 'bono-1', daemons: ['bono', 'config-manager', 'queue-manager'] },
+      { node: 'bono-1', daemons: ['bono', 'config-manager', 'queue-manager', 'cluster-manager'] },
       {
         node: 'sprout-1',
-        daemons: ['sprout', 'ralf', 'config-manager', 'queue-manager', 'astaire', 'chronos'],
+        daemons: [
+          'sprout',
+          'ralf',
+          'config-manager',
+          'queue-manager',
+          'cluster-manager',
+          'astaire',
+          'chronos',
+        ],
       },
-      { node: 'sprout-2', daemons: ['sprout', 'config-manager', 'queue-manager', 'astaire', 'chronos'] },
+      {
+        node: 'sprout-2',
+        daemons: ['sprout', 'config-manager', 'queue-manager', 'cluster-manager', 'astaire', 'chronos'],
+      },
     ])
   })
 

@@ -1,5 +1,5 @@
-import { HttpClient } from '../../lib/http/client.ts'
-import { millis, pause, seconds, type Clock, type Duration } from '../../lib/kit/clock.ts'
+import { statusByHttp } from '../../lib/http/daemon-status.ts'
+import { millis, pause, type Clock, type Duration } from '../../lib/kit/clock.ts'
 
 /** What a daemon says of the configuration it works with. */
 export interface Reading {
@@ -20,16 +20,10 @@ export type AskReading = (daemon: string) => Promise<Reading | undefined>
  * @param origins where each answers; one that is not here has nothing to say
  */
 export function readingByHttp(origins: Readonly<Partial<Record<string, string>>>): AskReading {
+  const ask = statusByHttp(origins)
   return async daemon => {
-    const origin = origins[daemon]
-    if (origin === undefined) return undefined
-    const client = new HttpClient({ origin, timeout: seconds(3), connectTimeout: seconds(2), connections: 1 })
-    try {
-      const result = await client.request({ method: 'GET', path: '/status' })
-      return result.kind === 'answer' && result.status === 200 ? readingOf(result.body) : undefined
-    } finally {
-      await client.close()
-    }
+    const status = await ask(daemon)
+    return status === undefined ? undefined : readingOf(status)
   }
 }
 
@@ -66,17 +60,8 @@ function wordsOf(daemon: string, before: Reading, { problem, faults }: Reading):
   return `${daemon} finds ${more === 1 ? 'a new fault' : `${more} new faults`} in its configuration; its log tells`
 }
 
-function readingOf(text: string): Reading | undefined {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (typeof document !== 'object' || document === null) return undefined
-  const { configurationReadings, configurationFaults, configurationProblem } = document as Readonly<
-    Record<string, unknown>
-  >
+function readingOf(status: Readonly<Record<string, unknown>>): Reading | undefined {
+  const { configurationReadings, configurationFaults, configurationProblem } = status
   if (typeof configurationReadings !== 'number') return undefined
   return {
     readings: configurationReadings,

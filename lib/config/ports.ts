@@ -34,6 +34,7 @@ export const DAEMON_PORTS = {
   ralf: 10888,
   configManager: 9071,
   queueManager: 9072,
+  clusterManager: 9073,
   astaire: 9074,
   chronos: 7253,
   /** Not ours, but on the nodes of those who share it. */

@@ -21,6 +21,8 @@ interface FollowerOptions {
   readonly bind: string
   /** 0 takes a free one. */
   readonly port: number
+  /** Adds what it has beside the pages of all. */
+  readonly addRoutes?: (server: HttpServer) => void
 }
 
 export interface RunningFollower {
@@ -41,6 +43,7 @@ export async function startFollower(follower: Follower, options: FollowerOptions
     status: () => follower.status(),
     metrics: () => follower.metrics(),
   })
+  options.addRoutes?.(server)
   const port = await server.listen(options.bind, options.port)
   const following = follower.follow()
   return {

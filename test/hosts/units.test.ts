@@ -20,6 +20,7 @@ const DAEMONS = [
   'memento',
   'config-manager',
   'queue-manager',
+  'cluster-manager',
 ] as const
 
 /** Puts a release, the files of a node and all units on a host, as a deployment does over SSH. */

@@ -114,6 +114,7 @@ describe('daemons on nodes of their own, told by files', () => {
   test.for([
     ['config-manager', 'configManager'],
     ['queue-manager', 'queueManager'],
+    ['cluster-manager', 'clusterManager'],
   ] as const)('%s is at work while etcd is not there yet', async ([daemon, port]) => {
     nodes.writeFiles(daemon)
     await nodes.boot(daemon)

@@ -16,6 +16,7 @@ const ADDRESSES = {
   homer: '127.0.0.4',
   'config-manager': '127.0.0.5',
   'queue-manager': '127.0.0.6',
+  'cluster-manager': '127.0.0.10',
   /** A sprout of nothing but application servers. */
   server: '127.0.0.7',
   /** Beside the first one, where they share registrations. */

@@ -7,6 +7,7 @@ import { certificate, type CertificateChange } from './certificate.ts'
 import { command, type CommandChange } from './command.ts'
 import { directory, type DirectoryChange } from './directory.ts'
 import { etcdMember, type EtcdMemberChange } from './etcd-member.ts'
+import { etcdSeed, type EtcdSeedChange } from './etcd-seed.ts'
 import { etcdValue, type EtcdValueChange } from './etcd-value.ts'
 import { file, type FileChange } from './file.ts'
 import { link, type LinkChange } from './link.ts'
@@ -27,6 +28,7 @@ export const ACTIONS = {
   command,
   directory,
   'etcd-member': etcdMember,
+  'etcd-seed': etcdSeed,
   'etcd-value': etcdValue,
   file,
   link,
@@ -49,6 +51,7 @@ export type Change =
   | CommandChange
   | DirectoryChange
   | EtcdMemberChange
+  | EtcdSeedChange
   | EtcdValueChange
   | FileChange
   | LinkChange

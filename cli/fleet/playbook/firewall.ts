@@ -9,10 +9,13 @@ export interface FirewallRule {
   readonly why: string
 }
 
-type Source = 'world' | 'nodes' | readonly Role[]
+/** A node without a role counts as a spare. */
+type Kind = Role | 'spare'
+
+type Source = 'world' | 'nodes' | readonly Kind[]
 
 interface Door {
-  readonly on: 'all' | Role
+  readonly on: 'all' | Role | readonly Kind[]
   readonly from: Source
   readonly tcp?: readonly (number | string)[]
   readonly udp?: readonly (number | string)[]
@@ -23,7 +26,7 @@ interface Door {
 const DOORS: readonly Door[] = [
   { on: 'all', from: 'nodes', tcp: [4000, 2380], why: 'etcd' },
   { on: 'all', from: 'nodes', tcp: [2381], why: 'health of etcd' },
-  { on: 'all', from: 'nodes', tcp: [9071, 9072], why: 'managers' },
+  { on: 'all', from: 'nodes', tcp: [9071, 9072, 9073], why: 'managers' },
   // Also to and from one that has lost its role, and gives what it has to the others.
   { on: 'all', from: 'nodes', tcp: [7000], why: 'Cassandra among its nodes' },
   { on: 'ellis', from: 'world', tcp: [80, 443], why: 'portal' },
@@ -37,7 +40,13 @@ const DOORS: readonly Door[] = [
     udp: [5052, 5053, 5054],
     why: 'SIP',
   },
-  { on: 'sprout', from: ['sprout'], tcp: [11211, 7253], why: 'registrations and timers' },
+  // Also to and from one that has just become a spare, and gives what it has to the others.
+  {
+    on: ['sprout', 'spare'],
+    from: ['sprout', 'spare'],
+    tcp: [11211, 7253],
+    why: 'registrations and timers',
+  },
   { on: 'sprout', from: 'nodes', tcp: [9074], why: 'health of astaire' },
   { on: 'sprout', from: ['homestead', 'sprout'], tcp: [9888], why: 'subscription changes and timer pops' },
   { on: 'memento', from: 'world', tcp: [11888], why: 'call lists' },
@@ -51,12 +60,14 @@ const DOORS: readonly Door[] = [
 
 /** Who may reach which of a node's ports. */
 export function firewallRules(deployment: Deployment, node: DeploymentNode): readonly FirewallRule[] {
-  return DOORS.filter(({ on }) => on === 'all' || node.roles.includes(on)).flatMap(door => {
-    const from = sourcesOf(door.from, deployment)
-    return (['tcp', 'udp'] as const).flatMap(protocol =>
-      (door[protocol] ?? []).map(port => ({ protocol, port, from, why: door.why })),
-    )
-  })
+  return DOORS.filter(({ on }) => on === 'all' || is(node, typeof on === 'string' ? [on] : on)).flatMap(
+    door => {
+      const from = sourcesOf(door.from, deployment)
+      return (['tcp', 'udp'] as const).flatMap(protocol =>
+        (door[protocol] ?? []).map(port => ({ protocol, port, from, why: door.why })),
+      )
+    },
+  )
 }
 
 /** Ports that nobody else may reach, also where no role is that listens on them: it may not have been stopped yet. */
@@ -71,7 +82,7 @@ function closedPorts(protocol: 'tcp' | 'udp'): readonly (number | string)[] {
 
 function sourcesOf(source: Source, { nodes }: Deployment): FirewallRule['from'] {
   if (source === 'world') return { world: true, v4: [], v6: [] }
-  const meant = nodes.filter(node => source === 'nodes' || node.roles.some(role => source.includes(role)))
+  const meant = nodes.filter(node => source === 'nodes' || is(node, source))
   // A node may speak from its public address too.
   const addresses = [...new Set(meant.flatMap(node => [node.address, node.publicAddress]))]
   return {
@@ -79,4 +90,8 @@ function sourcesOf(source: Source, { nodes }: Deployment): FirewallRule['from'] 
     v4: addresses.filter(address => /^[\d.]+$/.test(address)),
     v6: addresses.filter(address => address.includes(':')),
   }
+}
+
+function is({ roles }: DeploymentNode, kinds: readonly Kind[]): boolean {
+  return roles.length === 0 ? kinds.includes('spare') : roles.some(role => kinds.includes(role))
 }

@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
-import { parseChronosCluster } from '../../../daemons/chronos/cluster.ts'
+import { clusteringKey, parseClusters, SPROUT_CLUSTERS } from '../../../lib/clustering/clusters.ts'
 import { parseCassandraCluster } from '../../../lib/store/cassandra/cluster-file.ts'
-import { parseClusterSettings } from '../../../lib/store/memcached/cluster-settings.ts'
 import { parseDeployment } from '../../../lib/config/deployment/parse.ts'
 import { Authority } from '../certificates/authority.ts'
 import { loadPlaybook } from './playbook.ts'
@@ -172,20 +171,16 @@ nodes:
   test('have the same clusters at each, and know those of the other', () => {
     const [a, b] = [['10.0.0.3', '10.0.0.9'], ['10.0.0.4']] as const
     const views = [
-      { own: a, other: b },
-      { own: a, other: b },
-      { own: b, other: a },
+      { own: a, other: 'b', site: 'a' },
+      { own: a, other: 'b', site: 'a' },
+      { own: b, other: 'a', site: 'b' },
     ]
-    for (const [index, { own, other }] of views.entries()) {
-      const serversIn = (template: string): unknown => parseClusterSettings(textOf(template, index), 'f')
-      const at = (addresses: readonly string[]): unknown => ({
-        servers: addresses.map(address => `${address}:11211`),
-      })
-      expect(serversIn('etc/cluster_settings.plain')).toEqual(at(own))
-      expect(serversIn('etc/remote_cluster_settings.plain')).toEqual(at(other))
-      const local = sites.nodes[index]!.address
-      const chronos = parseChronosCluster(textOf('etc/chronos_cluster.plain', index), 'f')
-      expect(chronos).toEqual({ local, nodes: own, leaving: [], otherSite: other })
+    for (const [index, { own, other, site }] of views.entries()) {
+      expect(parseClusters(textOf('etc/clusters.plain', index), 'f')).toEqual(SPROUT_CLUSTERS)
+      expect(textOf('etc/clusters.plain', index)).toContain(`# Those of the site ${other} are told, too.`)
+      const seeds = textOf('etc/cluster_seed.plain', index).trim().split('\n')
+      const value = JSON.stringify(Object.fromEntries(own.map(address => [address, 'normal'])))
+      expect(seeds).toEqual(SPROUT_CLUSTERS.map(cluster => `${clusteringKey(site, cluster)} ${value}`))
       expect(textOf('etc/logrotate.plain', index)).toContain('/var/log/chronos/*.log {')
     }
   })
@@ -220,7 +215,7 @@ nodes:
 
   test('are no cluster where there is only one', () => {
     const alone = { ...sites, nodes: [{ ...sites.nodes[2]!, sharesRegistrations: false }] }
-    for (const template of ['cluster_settings', 'remote_cluster_settings', 'chronos_cluster'])
+    for (const template of ['clusters', 'cluster_seed'])
       expect(textOf(`etc/${template}.plain`, 0, alone).trim()).toBe('')
     expect(textOf('etc/logrotate.plain', 0, alone)).not.toContain('chronos')
   })

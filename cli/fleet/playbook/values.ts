@@ -4,7 +4,7 @@ import {
   cassandraPlace,
   type CassandraPlace,
 } from '../../../lib/config/deployment/cassandra.ts'
-import { memcachedServers, otherSiteOf, sharingNodes } from '../../../lib/config/deployment/memcached.ts'
+import { otherSiteOf, sharingNodes } from '../../../lib/config/deployment/memcached.ts'
 import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
 import { uriHost } from '../../../lib/kit/address.ts'
@@ -25,15 +25,13 @@ export interface TemplateValues {
     readonly etcdName: string
   }
   readonly isVoter: boolean
-  /** Servers that the sprouts of the node's site share; none where there is only one sprout. */
-  readonly memcachedServers: readonly string[]
-  /** Addresses of the nodes with these sprouts. */
+  readonly sharesRegistrations: boolean
+  /** Addresses of the nodes of the site whose sprouts share registrations; none where there is only one sprout. */
   readonly sharingNodes: readonly string[]
   /** The site whose sprouts these tell what they know, with the same of it; undefined where there is none. */
   readonly otherSite:
     | {
         readonly name: string
-        readonly memcachedServers: readonly string[]
         readonly nodes: readonly string[]
       }
     | undefined
@@ -87,7 +85,7 @@ export function templateValues({
       roles: node.roles,
       etcdName: etcdName(node.address),
     },
-    memcachedServers: memcachedServers(deployment, node.site),
+    sharesRegistrations: node.sharesRegistrations,
     sharingNodes: sharingNodes(deployment, node.site),
     otherSite: otherSite(deployment, node),
     cassandra: cassandraOf(deployment, node),
@@ -106,7 +104,7 @@ export function templateValues({
 function otherSite(deployment: Deployment, { site }: DeploymentNode): TemplateValues['otherSite'] {
   const name = otherSiteOf(deployment, site)
   if (name === undefined) return undefined
-  return { name, memcachedServers: memcachedServers(deployment, name), nodes: sharingNodes(deployment, name) }
+  return { name, nodes: sharingNodes(deployment, name) }
 }
 
 /** All of them are seeds, as they are few: whichever is up may be asked. */

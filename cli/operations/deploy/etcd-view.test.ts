@@ -78,18 +78,23 @@ describe('the etcd of a deployment', () => {
     })
   })
 
-  test('serves with its members and the configuration of each site', async () => {
+  test('serves with its members, the configuration of each site and the nodes of its clusters', async () => {
     const client = {
       members: () => Promise.resolve([]),
-      get: (key: string) =>
-        Promise.resolve({ key, value: Buffer.from('home_domain=x\n'), revision: 1, lease: '' }),
+      get: (key: string) => Promise.resolve({ key, value: Buffer.from(`of ${key}`), revision: 1, lease: '' }),
     }
     const seen = [voter('a', { data: true })]
     const found = await etcdViewOf(seen, VOTERS, ['site1'], () => Promise.resolve(client as never))
     expect(found).toEqual({
       state: 'healthy',
       members: [],
-      values: new Map([['/clearwater/site1/configuration/shared_config', 'home_domain=x\n']]),
+      values: new Map(
+        [
+          '/clearwater/site1/configuration/shared_config',
+          '/clearwater/site1/sprout/clustering/memcached',
+          '/clearwater/site1/sprout/clustering/chronos',
+        ].map(key => [key, `of ${key}`]),
+      ),
     })
   })
 })

@@ -1,5 +1,6 @@
 import { unitOf } from '../../../lib/config/deployment/daemons.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
+import { SPROUT_CLUSTERS, clusteringKey } from '../../../lib/clustering/clusters.ts'
 import { configurationKey } from '../../../lib/etcd/layout.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { EtcdView } from '../../fleet/actions/action.ts'
@@ -58,7 +59,10 @@ async function serving(
   client: Pick<EtcdClient, 'members' | 'get'>,
   sites: readonly string[],
 ): Promise<EtcdView> {
-  const keys = sites.map(site => configurationKey(site, 'shared_config'))
+  const keys = sites.flatMap(site => [
+    configurationKey(site, 'shared_config'),
+    ...SPROUT_CLUSTERS.map(cluster => clusteringKey(site, cluster)),
+  ])
   const [members, ...found] = await Promise.all([client.members(), ...keys.map(key => client.get(key))])
   const values = found.flatMap(each =>
     each === undefined ? [] : [[each.key, each.value.toString('utf8')] as const],

@@ -143,10 +143,10 @@ describe('the status of a deployment', () => {
       NODE         ROLES        DAEMONS      RELEASE  CONFIGURATION  DISK  CLOCK
       bono-2       bono         bono failed  1.0.0    in sync        40 %  right
       sprout-1     sprout,ralf  NODE_UNREACHABLE: sprout-1 cannot be reached
-      bono-1       bono         4 well       1.0.0    in sync        40 %  right
-      sprout-2     sprout       6 well       1.0.0    in sync        40 %  right
-      homestead-1  homestead    4 well       1.0.0    in sync        40 %  right
-      homestead-2  homestead    3 well       1.0.0    in sync        40 %  right"
+      bono-1       bono         5 well       1.0.0    in sync        40 %  right
+      sprout-2     sprout       7 well       1.0.0    in sync        40 %  right
+      homestead-1  homestead    5 well       1.0.0    in sync        40 %  right
+      homestead-2  homestead    4 well       1.0.0    in sync        40 %  right"
     `)
   })
 })

@@ -1,5 +1,3 @@
-import { DAEMON_PORTS } from '../ports.ts'
-import { uriHost } from '../../kit/address.ts'
 import type { Deployment, DeploymentNode } from './deployment.ts'
 
 /** At so many sites there may be sprouts: each tells one other of what it knows. */
@@ -27,12 +25,4 @@ export function sharingNodes({ nodes }: Pick<Deployment, 'nodes'>, site: string)
     .filter(node => node.site === site && node.sharesRegistrations)
     .map(({ address }) => address)
     .toSorted()
-}
-
-/**
- * The memcached servers that sprouts of a site share, `address:port` each, in the order that places values: the same for
- * all, wherever they stand in the file. None where there is one sprout, which keeps its registrations itself.
- */
-export function memcachedServers(deployment: Pick<Deployment, 'nodes'>, site: string): readonly string[] {
-  return sharingNodes(deployment, site).map(address => `${uriHost(address)}:${DAEMON_PORTS.memcached}`)
 }
