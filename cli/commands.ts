@@ -12,6 +12,7 @@ import ConfigCheck from './commands/config/check.ts'
 import ConfigExplain from './commands/config/explain.ts'
 import ConfigSchema from './commands/config/schema.ts'
 import Check from './commands/check.ts'
+import ClusterShow from './commands/cluster/show.ts'
 import Daemon from './commands/daemon.ts'
 import Deploy from './commands/deploy.ts'
 import Destroy from './commands/destroy.ts'
@@ -21,10 +22,12 @@ import Init from './commands/init.ts'
 import Resume from './commands/resume.ts'
 import Status from './commands/status.ts'
 import Restart from './commands/restart.ts'
+import Scale from './commands/scale.ts'
 import DnsZone from './commands/dns/zone.ts'
 import Exec from './commands/exec.ts'
 import Ssh from './commands/ssh.ts'
 import Logs from './commands/logs.ts'
+import NodeForget from './commands/node/forget.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -52,6 +55,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'config:explain': ConfigExplain,
   'config:schema': ConfigSchema,
   check: Check,
+  'cluster:show': ClusterShow,
   daemon: Daemon,
   deploy: Deploy,
   destroy: Destroy,
@@ -61,10 +65,12 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   resume: Resume,
   status: Status,
   restart: Restart,
+  scale: Scale,
   'dns:zone': DnsZone,
   exec: Exec,
   ssh: Ssh,
   logs: Logs,
+  'node:forget': NodeForget,
   up: Up,
   'user:create': UserCreate,
   'user:delete': UserDelete,

@@ -14,7 +14,15 @@ import { CwError } from '../../lib/kit/errors.ts'
  * @throws CwError FILE_UNREADABLE, or FILE_INVALID with all faults
  */
 export async function loadDeployment(path: string): Promise<Deployment> {
-  const parsed = await readDeployment(path)
+  return valid(path, await readDeployment(path))
+}
+
+/** The deployment that a text would describe if it stood in the file. @throws CwError FILE_INVALID with all faults */
+export function deploymentIn(text: string, path: string): Deployment {
+  return valid(path, parsedWithPaths(text, resolve(path)))
+}
+
+function valid(path: string, parsed: ParsedDeployment): Deployment {
   if ('deployment' in parsed) return parsed.deployment
   throw faultsError(path, parsed.faults)
 }
@@ -30,6 +38,10 @@ export async function readDeployment(path: string): Promise<ParsedDeployment> {
       cause,
     })
   })
+  return parsedWithPaths(text, file)
+}
+
+function parsedWithPaths(text: string, file: string): ParsedDeployment {
   const parsed = parseDeployment(text, file)
   if ('faults' in parsed) return parsed
   const { deployment } = parsed

@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   DIFFERENCES: 'environment',
   DRIFT_FOUND: 'input',
   NODE_TAKEN: 'input',
+  NODE_ALIVE: 'input',
   RELEASE_UNFIT: 'input',
   RELEASE_DAMAGED: 'environment',
   PACKAGES_FAILED: 'environment',
@@ -139,6 +140,7 @@ export class CwError extends Error {
       case 'SUDO_REFUSED':
       case 'DRIFT_FOUND':
       case 'NODE_TAKEN':
+      case 'NODE_ALIVE':
       case 'ETCD_LOST':
       case 'AUTHORITY_LOST':
         return EXIT.refused

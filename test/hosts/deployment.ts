@@ -93,6 +93,10 @@ export class Operator {
     return this.cw('deploy', '--release', this.#options.release, ...args)
   }
 
+  scale(...args: string[]): Promise<CwResult> {
+    return this.cw('scale', '--release', this.#options.release, '--yes', ...args)
+  }
+
   /** Starts a deployment without questions, to be broken off. */
   startDeploy(): Child {
     return this.start('deploy', '--release', this.#options.release, '--yes')

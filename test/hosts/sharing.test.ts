@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { callAndHangUp } from '../support/calls.ts'
 import { Phone } from '../support/phone.ts'
@@ -10,7 +11,7 @@ import { Lab } from './lab/lab.ts'
 
 const CORE = { 'core-1': ['bono', 'homestead', 'homer'] }
 const TWO = { ...CORE, 'sprout-1': ['sprout'], 'sprout-2': ['sprout'] }
-const THREE = { ...TWO, 'sprout-3': ['sprout'] }
+const HOSTS = [...Object.keys(TWO), 'sprout-3']
 const ONE = { ...CORE, 'sprout-1': ['sprout'] }
 
 /** A host that has lost its power answers nothing, and who asks it first has to wait for that. */
@@ -54,7 +55,7 @@ describe('sprouts on hosts of their own', () => {
     waitUntil(`${name} to be synchronised`, async () => (await stateOf(name)) === 'synchronised', 60_000)
 
   beforeAll(async () => {
-    lab = await Lab.start({ hosts: Object.keys(THREE).map(name => ({ name })), layer: 'services' })
+    lab = await Lab.start({ hosts: HOSTS.map(name => ({ name })), layer: 'services' })
     operator = new Operator(lab, { release: await makeRelease(lab) })
   })
   afterAll(async () => {
@@ -78,13 +79,13 @@ describe('sprouts on hosts of their own', () => {
     expect(status.stdout).toMatch(/^redundant +no: only 1 bono\n +only 1 homestead/m)
   })
 
-  test('nobody but sprouts reaches their memcached', async () => {
+  test('nobody but sprouts, and who may just have been one, reaches their memcached', async () => {
     const { address } = lab.host('sprout-1')
     const ask = `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/11211'`
 
     expect((await lab.host('sprout-2').run(ask)).code).toBe(0)
     expect((await lab.host('core-1').run(ask)).code).not.toBe(0)
-    expect((await lab.host('sprout-3').run(ask)).code).not.toBe(0)
+    expect((await lab.host('sprout-3').run(ask)).code).toBe(0)
   })
 
   test(
@@ -140,16 +141,64 @@ describe('sprouts on hosts of their own', () => {
     await isCalled(callee)
   })
 
-  test('a third one joins, and nobody is forgotten', { timeout: 600_000 }, async () => {
+  test('a third one joins by cw scale, and nobody is forgotten', { timeout: 600_000 }, async () => {
     const callee = await phone()
 
-    await deploy(THREE)
+    const run = await operator.scale('sprout=3')
 
+    expect(run.code, told(run)).toBe(0)
+    expect(told(run)).toContain('sprout-3: a spare becomes sprout')
+    expect(told(run)).not.toMatch(/restart clearwater-sprout/)
+    expect(readFileSync(operator.file, 'utf8')).toMatch(/name: sprout-3\n +address: \S+\n +roles: \[sprout\]/)
     await synchronised('sprout-3')
     await isCalled(callee)
     await lab.host('sprout-1').kill()
     await isCalled(callee)
+    const refused = await operator.scale('sprout=2')
+    expect(refused.code, told(refused)).not.toBe(0)
+    expect(told(refused)).toContain('is not scaled while a node is down')
     await lab.host('sprout-1').boot()
+  })
+
+  test(
+    'one that is dead for good is forgotten, and joins anew when it is back',
+    { timeout: 900_000 },
+    async () => {
+      const callee = await phone()
+      const alive = await operator.cw('node', 'forget', 'sprout-2', '--yes')
+      expect(alive, told(alive)).toMatchObject({ code: 8 })
+      expect(told(alive)).toContain('NODE_ALIVE')
+      await lab.host('sprout-2').kill()
+
+      const forgotten = await operator.cw('node', 'forget', 'sprout-2', '--yes')
+
+      expect(forgotten.code, told(forgotten)).toBe(0)
+      const shown = await operator.cw('cluster', 'show')
+      expect(shown.stdout).toMatch(/^sprout memcached at site1: at rest$/m)
+      expect(shown.stdout).not.toContain('sprout-2')
+      await isCalled(callee)
+      await lab.host('sprout-2').boot()
+      await waitUntil(
+        'it to have joined',
+        async () => /sprout-2 +\S+ +normal\n/.test((await operator.cw('cluster', 'show')).stdout),
+        A_WHILE_MS,
+      )
+      await synchronised('sprout-2')
+    },
+  )
+
+  test('one leaves by cw scale, and nobody is forgotten', { timeout: 600_000 }, async () => {
+    const callee = await phone()
+
+    const run = await operator.scale('sprout=2')
+
+    expect(run.code, told(run)).toBe(0)
+    expect(told(run)).toMatch(/sprout-[23]: sprout becomes a spare/)
+    const shown = await operator.cw('cluster', 'show')
+    expect(shown.stdout.match(/^ +sprout-\d +\S+ +normal$/gm)).toHaveLength(4)
+    await isCalled(callee)
+    const again = await operator.deploy('--yes')
+    expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
   })
 
   test('when one is left it is on its own again', { timeout: 600_000 }, async () => {

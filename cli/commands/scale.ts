@@ -1,0 +1,85 @@
+import { Args, Flags } from '@oclif/core'
+import { resolve } from 'node:path'
+import { ROLES } from '../../lib/config/deployment/deployment.ts'
+import { CwError } from '../../lib/kit/errors.ts'
+import { formatRoleChanges } from '../render/scale.ts'
+import type { Outcome } from '../render/report.ts'
+import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
+
+/** As the plan of a scaling names them. */
+const GUARDS = ['LAST_OF_ROLE', 'LAST_AT_SITE']
+
+export default class Scale extends OperationCommand {
+  static override summary = 'Say how many nodes of a role there are to be, and make it so.'
+  static override description = `Takes hosts from the spares of the deployment file, or makes nodes spares again, and edits the file, its
+comments kept. Who comes joins the clusters of stores, is filled, and then serves; who goes gets nobody new, finishes with
+those it has, gives everything away, and ends. The others are not restarted. What it does it does as "cw deploy": it shows
+the plan, asks, and verifies the service afterwards; "cw resume" takes up one that was broken off.`
+  static override examples = [
+    '<%= config.bin %> scale sprout=3 bono=2',
+    '<%= config.bin %> scale --sprout 3 --dry-run',
+    '<%= config.bin %> scale ralf=0 --accept LAST_OF_ROLE',
+  ]
+  static override strict = false
+  static override args = {
+    targets: Args.string({ description: 'ROLE=COUNT, may be repeated.', ignoreStdin: true }),
+  }
+  static override flags = {
+    ...operationFlags,
+    ...verifyFlag,
+    ...Object.fromEntries(
+      ROLES.map(role => [role, Flags.string({ summary: `As ${role}=COUNT.`, helpValue: 'COUNT' })]),
+    ),
+    'dry-run': Flags.boolean({ summary: 'Show every change, and change nothing.' }),
+    accept: Flags.string({
+      summary: 'Accept what a guard says; may be repeated.',
+      options: GUARDS,
+      multiple: true,
+    }),
+    release: Flags.string({
+      summary: 'The release to put on nodes. Default: the one that this cw is.',
+      helpValue: 'FILE',
+    }),
+  }
+
+  protected override async perform(): Promise<Outcome> {
+    const { argv, flags } = await this.parse(Scale)
+    const [{ parseTargets }, { requireAllReached, scaledDeployment }, { releaseArtifact }] =
+      await Promise.all([
+        import('../operations/scale/plan.ts'),
+        import('../operations/scale/scaled.ts'),
+        import('../operations/deploy/artifact.ts'),
+      ])
+    const given = new Map<string, unknown>(Object.entries(flags))
+    const byFlags = ROLES.flatMap(role => {
+      const count = given.get(role)
+      return typeof count === 'string' ? [`${role}=${count}`] : []
+    })
+    const scaled = await scaledDeployment(flags.file, parseTargets([...argv.map(String), ...byFlags]))
+    const { changes, guards, deployment } = scaled
+    if (changes.length === 0) return { result: { changes }, text: 'nothing to do' }
+    const open = guards.filter(({ name }) => flags.accept?.includes(name) !== true)
+    if (open.length > 0) {
+      throw new CwError('NOT_CONFIRMED', 'scaling so is not accepted', {
+        why: open.map(({ name, says }) => `${name}: ${says}`).join('\n'),
+        changed: 'nothing',
+        remedies: [`accept it: ${open.map(({ name }) => `--accept ${name}`).join(' ')}`],
+      })
+    }
+    if (!this.jsonEnabled()) process.stderr.write(`${formatRoleChanges(changes)}\n`)
+    const file = flags.release === undefined ? undefined : resolve(flags.release)
+    const request: Request = {
+      ...{ operation: 'deploy', deployment, release: await releaseArtifact(file) },
+      options: file === undefined ? {} : { release: file },
+      confirm: async preview => {
+        requireAllReached(preview)
+        const isConfirmed = await this.confirmPlan(preview, flags.yes)
+        // From here on the file says what is meant, also to whoever goes on with it.
+        if (isConfirmed) await scaled.write()
+        return isConfirmed
+      },
+    }
+    const outcome = await (flags['dry-run'] ? this.preview(request, flags) : this.operate(request, flags))
+    return { ...outcome, result: { changes, ...(outcome.result as object) } }
+  }
+}
