@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /**
  * What a node is in the cluster of a store, in the words that stand in etcd (operations.md §4.1). A node without a state
  * is not in the cluster.
@@ -114,7 +116,7 @@ export function parseClusterView(text: string): ClusterView {
   return new Map(
     Object.entries(value).flatMap(([address, state]: [string, unknown]) => {
       const known = NODE_STATES.find(each => each === state)
-      return known === undefined ? [] : [[address, known] as const]
+      return known === undefined || isIP(address) === 0 ? [] : [[address, known] as const]
     }),
   )
 }

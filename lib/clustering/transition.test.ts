@@ -47,12 +47,17 @@ describe('a value in etcd', () => {
     expect(formatClusterView(new Map([...view].reverse()))).toBe(formatClusterView(view))
   })
 
-  test.each(['', '[]', 'null', '{"10.0.0.1": 7}', '{"10.0.0.1": "dancing"}', '{'])(
-    'that makes no sense names nobody: %s',
-    text => {
-      expect(parseClusterView(text)).toEqual(new Map())
-    },
-  )
+  test.each([
+    '',
+    '[]',
+    'null',
+    '{"10.0.0.1": 7}',
+    '{"10.0.0.1": "dancing"}',
+    '{"10.0.0.1:1\\nservers=x": "normal"}',
+    '{',
+  ])('that makes no sense names nobody: %s', text => {
+    expect(parseClusterView(text)).toEqual(new Map())
+  })
 })
 
 const settled = (count: number): Map<string, NodeState> => new Map(viewOf(...Array.from({ length: count }, () => 'normal' as const))) // prettier-ignore
