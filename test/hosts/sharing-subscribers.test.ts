@@ -158,7 +158,11 @@ describe('homesteads on hosts of their own', () => {
       for (const name of ['homestead-1', 'homestead-2']) {
         await lab.host(name).kill()
         const caller = await registered('user1')
-        await waitUntil('a call', async () => (await callAndHangUp(caller, callee), true), A_WHILE_MS)
+        await waitUntil(
+          'a call',
+          async () => (await callAndHangUp(caller, callee, { exactly: true }), true),
+          A_WHILE_MS,
+        )
         await lab.host(name).boot()
         const other = name === 'homestead-1' ? 'homestead-2' : 'homestead-1'
         await waitUntil(`${name} to be up again`, async () => (await nodesUp(other)) === 2, A_WHILE_MS)

@@ -43,7 +43,11 @@ describe('sprouts on hosts of their own', () => {
   /** Whoever has registered before is found, by callers that come now. */
   const isCalled = async (callee: Phone): Promise<void> => {
     const caller = await phone()
-    await waitUntil('a call', async () => (await callAndHangUp(caller, callee), true), A_WHILE_MS)
+    await waitUntil(
+      'a call',
+      async () => (await callAndHangUp(caller, callee, { exactly: true }), true),
+      A_WHILE_MS,
+    )
   }
 
   const stateOf = async (name: string): Promise<string> => {

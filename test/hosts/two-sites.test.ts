@@ -206,7 +206,11 @@ describe('a deployment at two sites', () => {
         [hereOnly, thereOnly],
         [thereOnly, staying],
       ] as const)
-        await waitUntil('a call across', async () => (await callAndHangUp(caller, callee), true), A_WHILE_MS)
+        await waitUntil(
+          'a call across',
+          async () => (await callAndHangUp(caller, callee, { exactly: true }), true),
+          A_WHILE_MS,
+        )
       const gone = staying.invite(leaving.aor)
       expect(statusOf(await staying.response(gone))).toBe(480)
     },
