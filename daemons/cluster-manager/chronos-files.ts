@@ -1,18 +1,18 @@
-import { rm } from 'node:fs/promises'
 import type { ClusteredStore } from '../../lib/clustering/member.ts'
 import type { ClusterView } from '../../lib/clustering/states.ts'
 import type { Hook } from '../../lib/clustering/transition.ts'
-import { readIfThere, replaceFile } from '../../lib/kit/atomic-file.ts'
+import { millis, pause } from '../../lib/kit/clock.ts'
 import { isStaying, membersOf, type Members } from './members.ts'
 import type { StoreNode } from './store-node.ts'
 import { untilSynchronised } from './synchronised.ts'
+import { ToldFile } from './told-file.ts'
 
 const NOBODY: Members = { normal: [], joining: [], leaving: [] }
 
 /** The timers that sprouts share: which nodes have them, as chronos and sprout read it. */
 export class ChronosFiles implements ClusteredStore {
   readonly #node: StoreNode
-  readonly file: string
+  readonly #file: ToldFile
   readonly #sites: { readonly own: string; readonly other: string | undefined }
   #own = NOBODY
   #other: readonly string[] | undefined
@@ -23,7 +23,7 @@ export class ChronosFiles implements ClusteredStore {
     sites: { readonly own: string; readonly other: string | undefined },
   ) {
     this.#node = node
-    this.file = file
+    this.#file = new ToldFile(file, ['chronos', 'sprout'], node.units)
     this.#sites = sites
   }
 
@@ -34,6 +34,7 @@ export class ChronosFiles implements ClusteredStore {
       case 'changing':
       case 'stable':
         this.#own = members
+        await this.#untilOtherIsKnown(signal)
         return this.#write()
       case 'resynchronise': {
         // One that does not run has nothing to give away that others have not got.
@@ -49,8 +50,12 @@ export class ChronosFiles implements ClusteredStore {
       }
       case 'leaving':
         this.#own = NOBODY
-        await rm(this.file, { force: true })
+        await this.#file.remove()
     }
+  }
+
+  get file(): string {
+    return this.#file.path
   }
 
   get knowsOther(): boolean {
@@ -62,6 +67,11 @@ export class ChronosFiles implements ClusteredStore {
     const { normal, joining } = membersOf(view)
     this.#other = [...normal, ...joining].toSorted()
     if (this.#own !== NOBODY) await this.#write()
+  }
+
+  /** Both sites stand in one file: what it says of the other one is not taken away for a moment after each start. */
+  async #untilOtherIsKnown(signal: AbortSignal): Promise<void> {
+    while (!this.knowsOther && !signal.aborted) await pause(this.#node.clock, millis(50), signal)
   }
 
   async #write(): Promise<void> {
@@ -82,8 +92,6 @@ export class ChronosFiles implements ClusteredStore {
         : ['', '[sites]', `local_site = ${own}`, ...remote.map(node => `remote_site = ${other}=${node}`)]),
       '',
     ].join('\n')
-    if ((await readIfThere(this.file))?.toString() === text) return
-    await replaceFile(this.file, text, 0o644)
-    for (const daemon of ['chronos', 'sprout']) await this.#node.units.reload(daemon)
+    await this.#file.write(text)
   }
 }

@@ -1,41 +1,41 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClusteredStore } from '../../lib/clustering/member.ts'
 import type { ClusterView } from '../../lib/clustering/states.ts'
 import type { Hook } from '../../lib/clustering/transition.ts'
 import { seconds } from '../../lib/kit/clock.ts'
 import { uriHost } from '../../lib/kit/address.ts'
-import { readIfThere, replaceFile } from '../../lib/kit/atomic-file.ts'
 import { isStaying, membersOf, type Members } from './members.ts'
 import type { StoreNode } from './store-node.ts'
 import { untilSynchronised } from './synchronised.ts'
+import { ToldFile } from './told-file.ts'
 
-const OWN = 'cluster_settings'
-const OTHER = 'remote_cluster_settings'
+const READERS = ['sprout', 'astaire']
 /** What could not be had by then was with somebody who is gone. */
 const GONE_AFTER = seconds(30)
 
 /** The registrations that sprouts share: which servers they are on, as sprout and astaire read it. */
 export class MemcachedFiles implements ClusteredStore {
   readonly #node: StoreNode
-  readonly #folder: string
+  readonly #own: ToldFile
+  readonly #other: ToldFile
   readonly #port: number
-  #other: Servers | undefined
+  #others: Servers | undefined
   #isIn = false
 
   /** @param folder where this node's configuration is */
   constructor(node: StoreNode, folder: string, port: number) {
     this.#node = node
-    this.#folder = folder
+    this.#own = new ToldFile(join(folder, 'cluster_settings'), READERS, node.units)
+    this.#other = new ToldFile(join(folder, 'remote_cluster_settings'), READERS, node.units)
     this.#port = port
   }
 
   get knowsOther(): boolean {
-    return this.#other !== undefined
+    return this.#others !== undefined
   }
 
   get file(): string {
-    return join(this.#folder, OWN)
+    return this.#own.path
   }
 
   async run(hook: Hook, view: ClusterView, signal: AbortSignal): Promise<void> {
@@ -45,7 +45,7 @@ export class MemcachedFiles implements ClusteredStore {
       case 'stable':
         this.#isIn = true
         await this.#writeOther()
-        return this.#write(OWN, this.#serversOf(membersOf(view)))
+        return this.#own.write(textOf(this.#serversOf(membersOf(view))))
       case 'resynchronise': {
         // Who leaves has nothing to fetch.
         if (!isStaying(this.#node.own, view)) return
@@ -60,21 +60,22 @@ export class MemcachedFiles implements ClusteredStore {
       }
       case 'leaving':
         this.#isIn = false
-        await Promise.all([OWN, OTHER].map(name => rm(join(this.#folder, name), { force: true })))
+        await this.#own.remove()
+        await this.#other.remove()
     }
   }
 
   /** Tells sprout and astaire where the other site's sprouts keep theirs; nowhere, if it has none. */
   async followOther(view: ClusterView): Promise<void> {
-    this.#other = this.#serversOf(membersOf(view))
+    this.#others = this.#serversOf(membersOf(view))
     if (this.#isIn) await this.#writeOther()
   }
 
   async #writeOther(): Promise<void> {
-    if (this.#other === undefined) return
-    const { servers, newServers } = this.#other
-    if (servers.length + newServers.length > 0) await this.#write(OTHER, { servers, newServers })
-    else await rm(join(this.#folder, OTHER), { force: true })
+    if (this.#others === undefined) return
+    const { servers, newServers } = this.#others
+    if (servers.length + newServers.length > 0) await this.#other.write(textOf({ servers, newServers }))
+    else await this.#other.remove()
   }
 
   #serversOf({ normal, joining, leaving }: Members): Servers {
@@ -82,24 +83,20 @@ export class MemcachedFiles implements ClusteredStore {
       addresses.toSorted().map(address => `${uriHost(address)}:${this.#port}`)
     return { servers: named([...normal, ...leaving]), newServers: named([...normal, ...joining]) }
   }
-
-  async #write(name: string, { servers, newServers }: Servers): Promise<void> {
-    const text = [
-      '# Written by cluster-manager: where sprouts keep registrations. The order places them: the same on all nodes.',
-      `servers=${servers.join(',')}`,
-      ...(isSame(servers, newServers) ? [] : [`new_servers=${newServers.join(',')}`]),
-      '',
-    ].join('\n')
-    const file = join(this.#folder, name)
-    if ((await readIfThere(file))?.toString() === text) return
-    await replaceFile(file, text, 0o644)
-    for (const daemon of ['sprout', 'astaire']) await this.#node.units.reload(daemon)
-  }
 }
 
 interface Servers {
   readonly servers: readonly string[]
   readonly newServers: readonly string[]
+}
+
+function textOf({ servers, newServers }: Servers): string {
+  return [
+    '# Written by cluster-manager: where sprouts keep registrations. The order places them: the same on all nodes.',
+    `servers=${servers.join(',')}`,
+    ...(isSame(servers, newServers) ? [] : [`new_servers=${newServers.join(',')}`]),
+    '',
+  ].join('\n')
 }
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {

@@ -32,13 +32,16 @@ export async function membershipsOf(
   })
 }
 
+/** Nobody is there. Whoever does not let us in may well be at work. */
+const SILENT: ReadonlySet<string> = new Set(['NODE_UNREACHABLE', 'COMMAND_DEADLINE'])
+
 /** @throws CwError NODE_ALIVE if its cluster-manager is at work: it would join again at once */
 export async function requireDead(shell: NodeShell, node: string): Promise<void> {
   const unit = unitOf('cluster-manager')
   const active = await shell
     .run(['systemctl', 'is-active', '--quiet', unit], { idempotent: true, deadlineMs: 15_000 })
     .catch((error: unknown) => {
-      if (error instanceof CwError) return undefined
+      if (error instanceof CwError && SILENT.has(error.code)) return undefined
       throw error
     })
   if (active?.code !== 0) return
@@ -61,24 +64,25 @@ export interface ForgetRequest {
 }
 
 /**
- * Takes a dead node out of its clusters, one store after the other. The nodes that live copy meanwhile what there is only
- * one copy of. Broken off, it is done by doing it again.
+ * Takes a dead node out of all its clusters at once: who joins one of them may wait for another. The nodes that live copy
+ * meanwhile what there is only one copy of. Broken off, it is done by doing it again.
  *
  * @throws CwError INTERRUPTED
  */
 export async function forgetInClusters(request: ForgetRequest): Promise<void> {
   const { etcd, address, clusters, clock, quiet, signal, onCluster } = request
-  for (const cluster of clusters) {
-    onCluster(cluster, 'is left')
-    const waiting = quiet === undefined ? {} : { quiet }
-    await forgetNode({ etcd, clock, log: noLog, key: cluster.key, own: address, ...waiting }, signal)
-    if (signal.aborted) {
-      throw new CwError('INTERRUPTED', `${address} is not out of ${cluster.type} ${cluster.store} yet`, {
-        why: `${operator()} broke it off`,
-        changed: 'some',
-        remedies: ['see how far it is: cw cluster show', `go on: cw node forget ${address}`],
-      })
-    }
-    onCluster(cluster, 'is without it')
-  }
+  const waiting = quiet === undefined ? {} : { quiet }
+  await Promise.all(
+    clusters.map(async cluster => {
+      onCluster(cluster, 'is left')
+      await forgetNode({ etcd, clock, log: noLog, key: cluster.key, own: address, ...waiting }, signal)
+      if (!signal.aborted) onCluster(cluster, 'is without it')
+    }),
+  )
+  if (!signal.aborted) return
+  throw new CwError('INTERRUPTED', `${address} is not out of all its clusters yet`, {
+    why: `${operator()} broke it off`,
+    changed: 'some',
+    remedies: ['see how far it is: cw cluster show', `go on: cw node forget ${address}`],
+  })
 }
