@@ -80,16 +80,16 @@ share --domain, --sprout-hostname and --port-offset.`
       metadata.flags[flag]?.setFromDefault === true ? undefined : flags[flag]
     if (flags.config !== undefined) {
       const { startNodeDaemon } = await import('../operations/daemon-node.ts')
-      // Before it has started there is nothing to read again.
-      let reload = (): void => undefined
-      const stop = stopSignal(() => reload())
+      // Asked for while it starts, it is done then: it may have read already.
+      const started = Promise.withResolvers<{ reload(): Promise<void> }>()
+      const stop = stopSignal(() => void started.promise.then(node => node.reload()))
       const node = await startNodeDaemon(name, {
         folder: resolve(flags.config),
         dataDir: resolve(given('data-dir') ?? NODE_DATA_DIR),
         portOffset: flags['port-offset'],
         logLevel: given('log-level'),
       })
-      reload = () => void node.reload()
+      started.resolve(node)
       return this.#runUntil(stop.received, name, node)
     }
 

@@ -17,8 +17,8 @@ export interface DnsSource {
 
 /** Asks DNS servers, in turn when one does not answer, and keeps what they say. */
 export function dnsServers(options: DnsOptions = {}): DnsQueries {
-  // Its timers only end questions, which cannot throw.
-  const clock = options.clock ?? new TimerWheel(() => undefined)
+  // Its timers only end questions, which cannot throw; the socket holds the process while one is asked.
+  const clock = options.clock ?? new TimerWheel(() => undefined, { holdsProcess: false })
   return new CachedDns(new DnsStub({ ...options, clock }), clock)
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { execFileSync } from 'node:child_process'
 import { millis, minutes, seconds, TestClock, TimerWheel } from './clock.ts'
 
 test('durations are milliseconds', () => {
@@ -150,4 +151,16 @@ describe('the timer wheel', () => {
     expect(fired).toBe(false)
     expect(vi.getTimerCount()).toBe(0)
   })
+})
+
+test('a process that only waits for a timer lives until it fires', () => {
+  const wait = (options: string): string => `
+    import { millis, pause, TimerWheel } from ${JSON.stringify(new URL('clock.ts', import.meta.url).href)}
+    await pause(new TimerWheel(() => {}, ${options}), millis(60))
+    console.log('over')`
+  const run = (options: string): string =>
+    execFileSync(process.execPath, ['--input-type=module', '-e', wait(options)], { encoding: 'utf8', stdio: 'pipe' }) // prettier-ignore
+
+  expect(run('{}')).toBe('over\n')
+  expect(() => run('{ holdsProcess: false }')).toThrow(/unsettled top-level await/)
 })

@@ -60,6 +60,9 @@ class WheelTimer implements Timer {
 /**
  * A hashed timer wheel: setting and cancelling cost a few stores however many timers are live, where a
  * transaction-stateful SIP node sets several per message. One Node timer drives it, only while timers are set.
+ *
+ * As with Node's own timers, the process lives as long as one is set: who waits for nothing else waits for that.
+ * {@link close} ends it.
  */
 export class TimerWheel implements Clock {
   readonly #slots: (WheelTimer | undefined)[] = new Array<WheelTimer | undefined>(SLOTS).fill(undefined)
@@ -67,10 +70,15 @@ export class TimerWheel implements Clock {
   #tick = Math.floor(performance.now() / TICK_MS)
   #live = 0
   #interval: NodeJS.Timeout | undefined
+  readonly #holdsProcess: boolean
 
-  /** @param onError what to do with an exception of a timer's callback; the wheel itself goes on. */
-  constructor(onError: (error: unknown) => void) {
+  /**
+   * @param onError what to do with an exception of a timer's callback; the wheel itself goes on
+   * @param options `holdsProcess: false` for one that nobody closes: the process may end with timers set
+   */
+  constructor(onError: (error: unknown) => void, options: { readonly holdsProcess?: boolean } = {}) {
     this.#onError = onError
+    this.#holdsProcess = options.holdsProcess ?? true
   }
 
   now(): number {
@@ -81,7 +89,7 @@ export class TimerWheel implements Clock {
     if (this.#interval === undefined) {
       this.#tick = Math.floor(performance.now() / TICK_MS)
       this.#interval = setInterval(() => this.#turn(), TICK_MS)
-      this.#interval.unref()
+      if (!this.#holdsProcess) this.#interval.unref()
     }
     const dueTick = Math.max(this.#tick + 1, Math.ceil((performance.now() + delay) / TICK_MS))
     const timer = new WheelTimer(dueTick, fire)

@@ -14,10 +14,16 @@ describe('the units of systemd', () => {
       program,
       `#!/bin/sh
 echo "$*" >> ${folder}/asked
+is() { echo "ActiveState=$1"; echo "SubState=$2"; }
 case "$1 $*" in
 list*) printf 'clearwater-sprout.service enabled\\nclearwater-config-manager.service enabled enabled\\nother.service enabled\\n' ;;
-show*homer*) echo inactive ;;
-show*) echo active ;;
+show*--value*homer*) echo inactive ;;
+show*--value*) echo active ;;
+show*homer*) is inactive dead ;;
+show*astaire*) case $(grep -c '^show.*astaire' ${folder}/asked) in
+  1) is activating start ;; 2) is reloading reload ;; *) is active running ;; esac ;;
+show*chronos*) is activating auto-restart ;;
+show*) is active running ;;
 reset*) exit 1 ;;
 restart*bono*) echo 'Job for clearwater-bono.service failed.' >&2; exit 1 ;;
 esac
@@ -41,6 +47,15 @@ esac
     await units.reload('sprout')
     expect(asked()).toContain('reload clearwater-sprout.service')
     expect(asked()).not.toContain('reload clearwater-homer.service')
+  })
+
+  test('that are just starting, or reading again, are told after it: they may have read too early', async () => {
+    await units.reload('astaire')
+    await units.reload('chronos')
+
+    expect(asked().match(/^(show|reload).*astaire/gm)).toHaveLength(4)
+    expect(asked()).toContain('reload clearwater-astaire.service')
+    expect(asked()).not.toContain('reload clearwater-chronos.service')
   })
 
   test('have the names of daemons, not patterns', async () => {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** The daemons of this node as its service manager knows them, by their names without `clearwater-`. */
 export interface Units {
@@ -16,6 +17,7 @@ const LEFT_ALONE = new Set(['config-manager', 'queue-manager', 'cluster-manager'
 const UNIT = /^clearwater-([a-z][a-z-]*)\.service$/
 /** A daemon that drains finishes its transactions first. */
 const WITHIN_MS = 180_000
+const ASK_EVERY_MS = 100
 
 /** Units of systemd; needs the right to manage them. Its methods throw an Error that says what systemctl said. */
 export class SystemdUnits implements Units {
@@ -40,7 +42,7 @@ export class SystemdUnits implements Units {
   }
 
   async reload(daemon: string): Promise<void> {
-    if (await this.isActive(daemon)) await this.#run('reload', unitOf(daemon))
+    if (await this.#isAtWork(daemon)) await this.#run('reload', unitOf(daemon))
   }
 
   async restart(daemon: string): Promise<void> {
@@ -51,6 +53,21 @@ export class SystemdUnits implements Units {
 
   async isActive(daemon: string): Promise<boolean> {
     return (await this.#run('show', '--property=ActiveState', '--value', unitOf(daemon))).trim() === 'active'
+  }
+
+  /**
+   * Whether it runs, once that is sure. One that is just starting, or reading again, may have read too early, and
+   * systemd would not tell it.
+   */
+  async #isAtWork(daemon: string): Promise<boolean> {
+    const unit = unitOf(daemon)
+    const end = performance.now() + WITHIN_MS
+    while (performance.now() < end) {
+      const shown = await this.#run('show', '--property=ActiveState,SubState', unit)
+      if (!/^ActiveState=reloading$|^SubState=start/m.test(shown)) return /^ActiveState=active$/m.test(shown)
+      await pause(ASK_EVERY_MS)
+    }
+    throw new Error(`${unit} has been starting for ${WITHIN_MS / 1000} s`)
   }
 
   #run(...args: readonly string[]): Promise<string> {

@@ -88,6 +88,15 @@ export class Child implements AsyncDisposable {
     return this.#exit
   }
 
+  /** Waits for its end; in vain, it is told what it has said so far. */
+  async end(what: string, patienceMs: number): Promise<ChildExit> {
+    try {
+      return await within(what, this.exited, patienceMs)
+    } catch (cause) {
+      throw new Error(`${what} does not end; it has said:\n${this.#stdout}\n${this.#stderr}`, { cause })
+    }
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
   }
@@ -97,7 +106,7 @@ export class Child implements AsyncDisposable {
     if (this.#exit) return this.#exit
     this.#process.kill(signal)
     try {
-      return await within(`the end of ${this.command}`, this.exited, patienceMs)
+      return await this.end(this.command, patienceMs)
     } catch (error) {
       this.#process.kill('SIGKILL')
       await this.exited

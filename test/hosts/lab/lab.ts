@@ -2,7 +2,6 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Child, type ChildExit } from '../../support/child.ts'
 import { PROJECT } from '../../support/core.ts'
-import { within } from '../../support/wait.ts'
 import { APT_PROXY_PORT, Relay } from './apt-proxy.ts'
 import { removeAllGroups } from './cgroup.ts'
 import { attempt, timed, tool } from './command.ts'
@@ -130,7 +129,7 @@ export class Lab implements AsyncDisposable {
   /** Runs one `cw` command to its end, as an operator whose home is {@link home}. */
   async cw(args: readonly string[], options: CwOptions = {}): Promise<CwResult> {
     await using child = this.startCw(args, options)
-    const exit = await within(child.command, child.exited, options.patienceMs ?? 300_000)
+    const exit = await child.end(child.command, options.patienceMs ?? 300_000)
     return { ...exit, stdout: child.stdout, stderr: child.stderr }
   }
 

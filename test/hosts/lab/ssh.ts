@@ -1,7 +1,6 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Child } from '../../support/child.ts'
-import { within } from '../../support/wait.ts'
 import { tool } from './command.ts'
 
 /** The user that hosts let in, with a key, and with sudo that asks for no password. */
@@ -62,7 +61,7 @@ export class Keys {
     await using child = new Child('ssh', [...this.#sshOptions(), `${USER}@${address}`, remote], {
       ...(stdin === undefined ? {} : { stdin }),
     })
-    const exit = await within(`${command} at ${address}`, child.exited, patienceMs)
+    const exit = await child.end(`${command} at ${address}`, patienceMs)
     return { code: exit.code ?? 255, stdout: child.stdout, stderr: child.stderr }
   }
 
