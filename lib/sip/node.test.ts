@@ -414,6 +414,20 @@ describe('load', () => {
     expect(udp.closed).toBe(true)
   })
 
+  test('closing lets those who are in a call end it', async () => {
+    const { node, clock, exchange, receive, take } = await start()
+    receive({ method: 'OPTIONS' })
+    const closing = node.close(clock.now() + 5000)
+
+    receive({ method: 'BYE', branch: 'z9hG4bK-2', toTag: 'b1' })
+    expect(exchange().request.method).toBe('BYE')
+    answer(exchange(), 200)
+
+    expect(take()).toEqual(['200 OK'])
+    clock.advance(millis(5050))
+    await closing
+  })
+
   test('closing does not wait longer than it was told', async () => {
     const { node, clock, udp, receive } = await start()
     receive({ method: 'OPTIONS' })

@@ -179,7 +179,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
   }
 
   /**
-   * Takes nothing new (503) and waits for what is under way, or for the deadline (Unix ms).
+   * Takes nothing new (503) but what belongs to a dialog, and waits for what is under way, or for the deadline (Unix ms).
    *
    * @returns false if `takeAgain` came before
    */
@@ -404,7 +404,7 @@ export class SipNode implements Sender, ClientNode, ServerSurroundings, ClientSu
     const { admission } = this.#options
     const now = admission === undefined ? 0 : performance.now()
     if (
-      this.#draining ||
+      (this.#draining && request.toTag === undefined) ||
       this.#servers.size >= MOST_TRANSACTIONS ||
       this.#openRequests >= (this.#options.mostOpenRequests ?? MOST_OPEN_REQUESTS) ||
       (admission !== undefined && !this.#isLetIn(request, admission, waitedMs, now))

@@ -18,6 +18,8 @@ export interface RequestParts {
   /** Further header lines, below the Via. */
   readonly headers?: readonly string[]
   readonly body?: string
+  /** Of a request inside a dialog. */
+  readonly toTag?: string
 }
 
 /** For tests: a request as it would come over the wire. */
@@ -29,7 +31,7 @@ export function requestText(parts: RequestParts = {}): string {
     `Via: ${via}`,
     ...(parts.headers ?? []),
     'From: <sip:alice@example.com>;tag=a1',
-    'To: <sip:bob@example.com>',
+    `To: <sip:bob@example.com>${parts.toTag === undefined ? '' : `;tag=${parts.toTag}`}`,
     'Call-ID: call-1@192.0.2.1',
     `CSeq: 7 ${method}`,
     `Content-Length: ${body.length}`,
