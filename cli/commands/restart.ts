@@ -5,6 +5,7 @@ import type { RestartTarget } from '../operations/restart.ts'
 import type { Outcome } from '../render/report.ts'
 import { deploymentFlag } from './deployment-flag.ts'
 import { FleetCommand, fleetFlags } from './fleet-command.ts'
+import { Proof, proveFlag } from './proof.ts'
 
 export default class Restart extends FleetCommand {
   static override summary = 'Restart daemons, one node at a time.'
@@ -29,6 +30,7 @@ are restarted, but not etcd.`
       min: 1,
       max: 3600,
     }),
+    ...proveFlag,
     yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
   }
 
@@ -43,6 +45,8 @@ are restarted, but not etcd.`
     const nodes = chooseNodes(deployment, { nodes: flags.node })
     const targets = restartTargets(deployment, nodes, args.daemon as DaemonOnNode | undefined)
     if (!flags.yes) await this.#confirm(targets)
+    await using proof = new Proof()
+    if (flags.prove) await proof.begin(deployment, this.fleetOptions(flags))
     const { error, ...result } = await restartDaemons({
       ...{ deployment, targets, healthySeconds: flags.timeout },
       fleet: this.fleetOptions(flags),
@@ -51,8 +55,10 @@ are restarted, but not etcd.`
         if (!this.jsonEnabled()) process.stderr.write(`${node} ${state}: ${daemons.join(', ')}\n`)
       },
     })
-    if (error !== undefined) return { result, error }
-    return { result, text: `restarted on ${targets.length} ${targets.length === 1 ? 'node' : 'nodes'}` }
+    const text = `restarted on ${targets.length} ${targets.length === 1 ? 'node' : 'nodes'}`
+    return await proof.end(error === undefined ? { result, text } : { result, error }, warning => {
+      this.note(warning)
+    })
   }
 
   async #confirm(targets: readonly RestartTarget[]): Promise<void> {

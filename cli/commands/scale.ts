@@ -5,6 +5,7 @@ import { CwError } from '../../lib/kit/errors.ts'
 import { formatRoleChanges } from '../render/scale.ts'
 import type { Outcome } from '../render/report.ts'
 import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
+import { Proof, proveFlag } from './proof.ts'
 
 /** As the plan of a scaling names them. */
 const GUARDS = ['LAST_OF_ROLE', 'LAST_AT_SITE']
@@ -27,6 +28,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
   static override flags = {
     ...operationFlags,
     ...verifyFlag,
+    ...proveFlag,
     ...Object.fromEntries(
       ROLES.map(role => [role, Flags.string({ summary: `As ${role}=COUNT.`, helpValue: 'COUNT' })]),
     ),
@@ -68,18 +70,24 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
     }
     if (!this.jsonEnabled()) process.stderr.write(`${formatRoleChanges(changes)}\n`)
     const file = flags.release === undefined ? undefined : resolve(flags.release)
+    await using proof = new Proof()
     const request: Request = {
       ...{ operation: 'deploy', deployment, release: await releaseArtifact(file) },
       options: file === undefined ? {} : { release: file },
       confirm: async preview => {
         requireAllReached(preview)
         const isConfirmed = await this.confirmPlan(preview, flags.yes)
+        // Who comes has nobody to serve yet: it goes by those who are there.
+        if (isConfirmed && flags.prove) await proof.begin(scaled.before, this.fleetOptions(flags))
         // From here on the file says what is meant, also to whoever goes on with it.
         if (isConfirmed) await scaled.write()
         return isConfirmed
       },
     }
-    const outcome = await (flags['dry-run'] ? this.preview(request, flags) : this.operate(request, flags))
+    const done = await (flags['dry-run'] ? this.preview(request, flags) : this.operate(request, flags))
+    const outcome = await proof.end(done, warning => {
+      this.note(warning)
+    })
     return { ...outcome, result: { changes, ...(outcome.result as object) } }
   }
 }

@@ -56,6 +56,7 @@ export const ERROR_CODES = {
   OPERATION_UNKNOWN: 'input',
   CHECK_FAILED: 'environment',
   SERVICE_NOT_GIVEN: 'peer',
+  PROOF_IMPOSSIBLE: 'peer',
   BUG: 'bug',
 } as const satisfies Record<string, Fault>
 
@@ -154,6 +155,7 @@ export class CwError extends Error {
         return EXIT.differences
       case 'RELEASE_DAMAGED':
       case 'SERVICE_NOT_GIVEN':
+      case 'PROOF_IMPOSSIBLE':
       case 'CHECK_FAILED':
         return EXIT.checkSaysNo
       case 'BUG':

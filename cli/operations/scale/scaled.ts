@@ -9,6 +9,7 @@ import { planScale, type ScalePlan, type Targets } from './plan.ts'
 
 /** A deployment as it is to be, and the file that says so. */
 export interface Scaled extends ScalePlan {
+  readonly before: Deployment
   readonly deployment: Deployment
   /** Replaces the deployment file, comments and layout kept. @throws CwError FILE_INVALID if it was edited meanwhile */
   readonly write: () => Promise<void>
@@ -23,6 +24,7 @@ export async function scaledDeployment(path: string, targets: Targets): Promise<
   const edited = withRoles(text, roles)
   return {
     ...plan,
+    before: deployment,
     deployment: deploymentIn(edited, path),
     write: async () => {
       if ((await readFile(deployment.file, 'utf8')) !== text) {

@@ -31,10 +31,15 @@ export interface CallParts {
    * caller's identity asserted.
    */
   readonly route?: string
+  /** What they do between ACK and BYE. Absent: nothing. */
+  readonly talk?: () => Promise<void>
 }
 
 /** One whole call: INVITE, 180, 200, ACK, BYE, 200. Whatever happens, no part of it is left behind. */
-export async function placeCall({ caller, callee, route }: CallParts, patience: Patience): Promise<Call> {
+export async function placeCall(
+  { caller, callee, route, talk }: CallParts,
+  patience: Patience,
+): Promise<Call> {
   const callId = newCallId()
   callee.expectCall(callId)
   const invite = caller.request('INVITE', callee.identity.impu, {
@@ -68,6 +73,7 @@ export async function placeCall({ caller, callee, route }: CallParts, patience: 
   }
   if (acknowledged === undefined) return { stage: 'ACK', last: invited, steps: [...steps, LOST_ACK], hosts }
 
+  await talk?.()
   const ended = await caller.ask(bye, patience)
   steps.push({ ...LOST_ACK, answer: 'arrived' }, stepOf('BYE', ended))
   if (ended.final?.status === 200) return { stage: 'done', last: ended, steps, hosts }

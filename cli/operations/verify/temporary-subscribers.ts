@@ -19,7 +19,7 @@ const PASSWORD_OCTETS = 24
  * with: a store of millions need not be searched for what an earlier run has left behind. It goes with the last of them.
  */
 export class TemporarySubscribers {
-  readonly #client: ProvisioningClient
+  #client: ProvisioningClient
   readonly #domain: string
   readonly #now: () => number
   readonly #made: { readonly identity: Identity; readonly set: ResourcePath }[] = []
@@ -52,15 +52,21 @@ export class TemporarySubscribers {
     return identity
   }
 
-  /** Removes those made here. @returns the public ids of those that could not be removed */
+  /** Goes on by another way to the service, such as after the homestead that was asked has been restarted. */
+  use(client: ProvisioningClient): void {
+    this.#client = client
+  }
+
+  /** Removes those made here; what cannot be removed may be tried again. @returns the public ids of those that could not be removed */
   async remove(): Promise<readonly string[]> {
     const left: string[] = []
-    for (const { identity, set } of this.#made.splice(0)) {
+    for (const each of this.#made.splice(0)) {
       try {
-        await this.#delete(identity.impi, set)
+        await this.#delete(each.identity.impi, each.set)
       } catch (error) {
         if (!(error instanceof CwError)) throw error
-        left.push(identity.impu)
+        this.#made.push(each)
+        left.push(each.identity.impu)
       }
     }
     if (left.length === 0) await this.#closeBook().catch(ignoreOurs)
