@@ -20,6 +20,7 @@ import Help from './commands/help.ts'
 import History from './commands/history.ts'
 import Init from './commands/init.ts'
 import Resume from './commands/resume.ts'
+import Rollback from './commands/rollback.ts'
 import Status from './commands/status.ts'
 import Restart from './commands/restart.ts'
 import Scale from './commands/scale.ts'
@@ -28,6 +29,7 @@ import Exec from './commands/exec.ts'
 import Ssh from './commands/ssh.ts'
 import Logs from './commands/logs.ts'
 import NodeForget from './commands/node/forget.ts'
+import Upgrade from './commands/upgrade.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
 import UserDelete from './commands/user/delete.ts'
@@ -65,6 +67,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   resume: Resume,
   status: Status,
   restart: Restart,
+  rollback: Rollback,
   scale: Scale,
   'dns:zone': DnsZone,
   exec: Exec,
@@ -72,6 +75,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   logs: Logs,
   'node:forget': NodeForget,
   up: Up,
+  upgrade: Upgrade,
   'user:create': UserCreate,
   'user:delete': UserDelete,
   'user:deregister': UserDeregister,

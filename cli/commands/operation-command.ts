@@ -1,7 +1,9 @@
 import { Flags } from '@oclif/core'
+import type { Deployment } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { OperationReport, OperationRequest, Preview } from '../operations/deploy/operate.ts'
 import { formatNodeDifference } from '../render/configuration.ts'
+import type { VerifyReport } from '../operations/verify/report.ts'
 import { counted, formatEvent, formatPlan } from '../render/plan.ts'
 import { printable } from '../render/printable.ts'
 import type { Outcome } from '../render/report.ts'
@@ -41,7 +43,7 @@ export abstract class OperationCommand extends FleetCommand {
     given: { readonly 'accept-new': boolean; readonly file: string; readonly verify?: boolean },
   ): Promise<Outcome> {
     const { operate } = await import('../operations/deploy/operate.ts')
-    const report = await operate(this.#whole(request, given))
+    const report = await operate(this.whole(request, given))
     const outcome = outcomeOf(report, request.operation)
     return given.verify === true && report.outcome === 'done'
       ? this.#verified(request, outcome, given)
@@ -51,7 +53,7 @@ export abstract class OperationCommand extends FleetCommand {
   /** Shows exactly what it would do. */
   protected async preview(request: Request, given: { readonly 'accept-new': boolean }): Promise<Outcome> {
     const { previewOperation } = await import('../operations/deploy/operate.ts')
-    const preview = await previewOperation(this.#whole(request, given))
+    const preview = await previewOperation(this.whole(request, given))
     const { plan } = preview
     const text = formatPlan(preview, true)
     if (plan.steps.length === 0 && plan.drift.length === 0) return { result: preview, text }
@@ -108,15 +110,7 @@ export abstract class OperationCommand extends FleetCommand {
     done: Outcome,
     given: { readonly 'accept-new': boolean; readonly file: string },
   ): Promise<Outcome> {
-    await this.#settled(request, given)
-    const { verifyFile } = await import('../operations/verify/run.ts')
-    if (!this.jsonEnabled()) process.stderr.write('verifying the service\n')
-    const verification = await verifyFile(given.file, {
-      ...VERIFY_TIMING,
-      fleet: this.fleetOptions(given),
-      signal: this.interruption,
-      onCheck: () => undefined,
-    })
+    const verification = await this.verifyService(request, given)
     const error = verificationError(verification)
     return {
       result: { ...(done.result as object), verification },
@@ -125,9 +119,26 @@ export abstract class OperationCommand extends FleetCommand {
     }
   }
 
+  /** Verifies the service once the nodes have settled. */
+  protected async verifyService(
+    { deployment, options: { only } }: Pick<Request, 'deployment' | 'options'>,
+    given: { readonly 'accept-new': boolean; readonly file: string },
+  ): Promise<VerifyReport> {
+    await this.#settled(deployment, only, given)
+    const { verifyFile } = await import('../operations/verify/run.ts')
+    if (!this.jsonEnabled()) process.stderr.write('verifying the service\n')
+    return verifyFile(given.file, {
+      ...VERIFY_TIMING,
+      fleet: this.fleetOptions(given),
+      signal: this.interruption,
+      onCheck: () => undefined,
+    })
+  }
+
   /** A daemon that is about to restart for the shared configuration gives no service for a moment. */
   async #settled(
-    { deployment, options: { only } }: Request,
+    deployment: Deployment,
+    only: readonly string[] | undefined,
     given: { readonly 'accept-new': boolean },
   ): Promise<void> {
     const { waitUntilDeploymentSettles } = await import('../operations/config/settle.ts')
@@ -151,7 +162,8 @@ export abstract class OperationCommand extends FleetCommand {
     }
   }
 
-  #whole(request: Request, given: { readonly 'accept-new': boolean }): OperationRequest {
+  /** With what every operation of a command has in common. */
+  protected whole(request: Request, given: { readonly 'accept-new': boolean }): OperationRequest {
     return {
       ...request,
       fleet: this.fleetOptions(given),

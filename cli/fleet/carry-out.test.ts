@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createHash } from 'node:crypto'
 import type { ReleaseArtifact } from './actions/action.ts'
+import { releasesOn } from './actions/release.ts'
 import { Authority } from './certificates/authority.ts'
 import { carryOut, type Ended, type StepEvent } from './carry-out.ts'
 import { planOperation, probesOf, type Observed, type Planned, type PlanNode } from './plan.ts'
@@ -167,6 +168,8 @@ function makeRelease(folder: string, version: string, content: string): ReleaseA
   const top = join(folder, `clearwater-${version}`)
   mkdirSync(join(top, 'bin'), { recursive: true })
   writeFileSync(join(top, 'bin/cw'), content)
+  const manifest = { name: 'clearwater', version, platform: 'linux', arch: process.arch, files: {} }
+  writeFileSync(join(top, 'manifest.json'), JSON.stringify(manifest, undefined, 2))
   const file = join(folder, `release-${content}.tar.gz`)
   execFileSync('tar', ['-czf', file, '-C', folder, `clearwater-${version}`])
   const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex')
@@ -556,6 +559,38 @@ phases:
     expect(fake.host('a').read(beside)).toBe('second')
     expect(fake.host('a').calls().at(-1)).toBe('systemctl restart clearwater-sprout.service')
     expect(await fake.stepsLeft()).toEqual([])
+  })
+
+  test('the two last releases stay, and there is a way back to the one before', async () => {
+    const releases = ['first', 'second', 'third'].map((each, index) =>
+      makeRelease(folder, `1.${index}.0`, each),
+    )
+    for (const release of releases) {
+      fake.release = release
+      await fake.deploy()
+    }
+    const folders = (): readonly string[] => readdirSync(join(fake.host('a').root, 'opt/clearwater/releases')).toSorted() // prettier-ignore
+    expect(folders()).toEqual(['1.1.0', '1.2.0'])
+    const [, second, third] = releases
+    const installed = await releasesOn(fake.shell('a'))
+    expect([installed.current?.sha256, installed.previous?.sha256]).toEqual([third?.sha256, second?.sha256])
+    expect(installed.previous).toMatchObject({ version: '1.1.0', arch: process.arch })
+
+    if (installed.previous !== undefined) fake.release = installed.previous
+    expect(await fake.deploy()).toMatchObject({ failed: [], left: [] })
+
+    expect(fake.host('a').read('/opt/clearwater/current/bin/cw')).toBe('second')
+    // What was no good is not gone back to.
+    expect((await releasesOn(fake.shell('a'))).previous).toBeUndefined()
+    expect(folders()).toEqual(['1.1.0'])
+  })
+
+  test('a release that is not there any more cannot be gone back to', async () => {
+    await fake.deploy()
+    fake.release = { version: '0.9.0', arch: process.arch, sha256: 'f'.repeat(64) }
+
+    expect((await fake.deploy()).failed[0]?.error).toMatchObject({ code: 'RELEASE_UNFIT' })
+    expect(fake.host('a').read('/opt/clearwater/current/bin/cw')).toBe('first')
   })
 
   test('destroying leaves the host as it was, but for its packages', async () => {

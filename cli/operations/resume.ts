@@ -28,6 +28,7 @@ const optionsSchema = z.strictObject({
   only: z.array(z.string()).optional(),
   overwriteDrift: z.boolean().optional(),
   release: z.string().optional(),
+  installed: z.strictObject({ version: z.string(), arch: z.string(), sha256: z.string() }).optional(),
 })
 
 /**
@@ -49,15 +50,16 @@ export async function resumable(request: ResumeRequest): Promise<Resumable> {
       remedies: ['run it again'],
     })
   }
-  const { only, overwriteDrift, release } = options.data
+  const { only, overwriteDrift, release, installed } = options.data
   return {
     operation,
     options: {
       ...(only === undefined ? {} : { only }),
       ...(overwriteDrift === undefined ? {} : { overwriteDrift }),
       ...(release === undefined ? {} : { release }),
+      ...(installed === undefined ? {} : { installed }),
     },
-    release: operation === 'deploy' ? await releaseArtifact(release) : undefined,
+    release: operation === 'deploy' ? (installed ?? (await releaseArtifact(release))) : undefined,
     record,
   }
 }

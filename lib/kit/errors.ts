@@ -57,6 +57,7 @@ export const ERROR_CODES = {
   CHECK_FAILED: 'environment',
   SERVICE_NOT_GIVEN: 'peer',
   PROOF_IMPOSSIBLE: 'peer',
+  UPGRADE_RETURNED: 'environment',
   BUG: 'bug',
 } as const satisfies Record<string, Fault>
 
@@ -128,6 +129,7 @@ export class CwError extends Error {
       case 'IMPORT_INCOMPLETE':
       case 'INTERRUPTED':
       case 'OPERATION_INCOMPLETE':
+      case 'UPGRADE_RETURNED':
         return EXIT.partlyDone
       case 'SERVICE_UNREACHABLE':
       case 'ETCD_UNAVAILABLE':

@@ -7,14 +7,19 @@ import type { Manifest } from '../playbook/manifest.ts'
 import type { Probe } from '../playbook/probe.ts'
 import type { NodeShell } from '../ssh/shell.ts'
 
-/** The one file that holds our code, the Node runtime, templates and playbooks (`cw bundle`). */
-export interface ReleaseArtifact {
-  /** On this machine. */
-  readonly file: string
+/** Our code with the Node runtime, templates and playbooks, as it lies on a node. */
+export interface InstalledRelease {
   readonly version: string
   /** As Node names it: `x64`, `arm64`. */
   readonly arch: string
+  /** Of the file that it was unpacked from. */
   readonly sha256: string
+}
+
+/** A release that nodes are to have, as `cw bundle` packs it into one file. */
+export interface ReleaseArtifact extends InstalledRelease {
+  /** On this machine. Absent: it lies on the nodes already. */
+  readonly file?: string
 }
 
 /** What is known of the deployment's etcd. */

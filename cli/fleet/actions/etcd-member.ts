@@ -118,9 +118,7 @@ export function requireServing(etcd: EtcdView): void {
     changed: 'nothing',
     remedies: [
       'bring back the hosts, or the disks, that had it',
-      ...left
-        .slice(0, 1)
-        .map(node => `or let etcd go on from ${node} alone: docs/operations.md, "Most of etcd is lost"`),
+      ...left.slice(0, 1).map(node => `or let etcd go on from ${node}: cw recover etcd`),
     ],
   })
 }

@@ -34,7 +34,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     [ -f "$STATE/owners/$3/is" ] && read -r owner < "$STATE/owners/$3/is"
     echo "$mode $owner"`,
   // A link's target is an argument, and so was mapped into the root.
-  readlink: '/usr/bin/readlink "$1" | sed "s#^${STATE%/state}/#/#"',
+  readlink:
+    'if [ "$1" = -f ]; then /usr/bin/readlink "$@"; else /usr/bin/readlink "$1" | sed "s#^${STATE%/state}/#/#"; fi',
   sync: ':',
 }
 

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { z } from 'zod'
@@ -36,6 +36,24 @@ export async function releaseArtifact(file: string | undefined): Promise<Release
       cause,
     })
   }
+}
+
+/**
+ * The file of a release: a path, or a version whose bundle lies in the working folder or in the operator's cache.
+ *
+ * @throws CwError RELEASE_UNFIT where there is no such file
+ */
+export function releaseFile(fileOrVersion: string): string {
+  if (/[/]|\.tar\.gz$/.test(fileOrVersion) || existsSync(fileOrVersion)) return resolve(fileOrVersion)
+  const name = `clearwater-${fileOrVersion}-${process.platform}-${process.arch}.tar.gz`
+  const places = [resolve(name), join(cacheFolder(), name)]
+  const found = places.find(existsSync)
+  if (found !== undefined) return found
+  throw new CwError('RELEASE_UNFIT', `there is no release ${fileOrVersion} on this machine`, {
+    why: `it would be ${places.join(' or ')}`,
+    changed: 'nothing',
+    remedies: ['name its file: cw upgrade FILE', 'make one of what runs here: cw bundle'],
+  })
 }
 
 async function ownRelease(): Promise<ReleaseArtifact> {

@@ -3,7 +3,7 @@ import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/
 import { OPTIONS } from '../../../lib/config/options.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import type { EtcdView, ReleaseArtifact } from '../../fleet/actions/action.ts'
+import type { EtcdView, InstalledRelease, ReleaseArtifact } from '../../fleet/actions/action.ts'
 import type { Authority } from '../../fleet/certificates/authority.ts'
 import { carryOut, type Ended, type StepEvent } from '../../fleet/carry-out.ts'
 import type { FleetOptions } from '../../fleet/fleet.ts'
@@ -25,8 +25,10 @@ export type OperationName = 'deploy' | 'destroy'
 export interface OperationOptions {
   readonly only?: readonly string[]
   readonly overwriteDrift?: boolean
-  /** A release file; absent: the one that this cw is. */
+  /** A release file; absent: the one that this cw is, or the one that is installed. */
   readonly release?: string
+  /** A release that lies on the nodes already. */
+  readonly installed?: InstalledRelease
 }
 
 export interface OperationRequest {
