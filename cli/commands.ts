@@ -19,6 +19,8 @@ import Destroy from './commands/destroy.ts'
 import Help from './commands/help.ts'
 import History from './commands/history.ts'
 import Init from './commands/init.ts'
+import RecoverEtcd from './commands/recover/etcd.ts'
+import Replace from './commands/replace.ts'
 import Resume from './commands/resume.ts'
 import Rollback from './commands/rollback.ts'
 import Status from './commands/status.ts'
@@ -66,6 +68,8 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   init: Init,
   resume: Resume,
   status: Status,
+  'recover:etcd': RecoverEtcd,
+  replace: Replace,
   restart: Restart,
   rollback: Rollback,
   scale: Scale,

@@ -97,6 +97,14 @@ export class Operator {
     return this.cw('scale', '--release', this.#options.release, '--yes', ...args)
   }
 
+  replace(...args: string[]): Promise<CwResult> {
+    return this.cw('replace', '--release', this.#options.release, '--yes', ...args)
+  }
+
+  recoverEtcd(...args: string[]): Promise<CwResult> {
+    return this.cw('recover', 'etcd', '--release', this.#options.release, '--yes', ...args)
+  }
+
   /** Starts a deployment without questions, to be broken off. */
   startDeploy(): Child {
     return this.start('deploy', '--release', this.#options.release, '--yes')

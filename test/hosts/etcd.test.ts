@@ -91,19 +91,23 @@ describe('three members of etcd', () => {
     const run = await operator.deploy('--yes')
     expect(run.code, told(run)).toBe(8)
     expect(run.stderr).toContain('error ETCD_LOST')
-    expect(run.stderr).toContain('let etcd go on from bono-1 alone')
+    expect(run.stderr).toContain('let etcd go on from bono-1: cw recover etcd')
     expect((await lab.host('core-1').run('ls /etc/clearwater')).code).not.toBe(0)
   })
 
   test('it goes on from the one that is left, with all that was set', { timeout: 600_000 }, async () => {
-    const alone =
-      'echo ETCD_FORCE_NEW_CLUSTER=true >> "$1" && systemctl restart clearwater-etcd && sed -i /FORCE_NEW/d "$1"'
-    const words = ['sh', '-c', alone, 'sh', '/etc/clearwater/etcd-membership.env']
-    const forced = await operator.cw('exec', '--node', 'bono-1', '--sudo', '--', ...words)
-    expect(forced.code, told(forced)).toBe(0)
+    const shown = await operator.cw('recover', 'etcd', '--dry-run')
+    expect(shown.stdout).toMatch(/^core-1 +without data$/m)
+    expect(shown.stdout).toMatch(/^bono-1 +has everything up to change \d+$/m)
+    expect(shown.stdout).toContain('etcd goes on from bono-1 alone, then the others join it')
 
-    const run = await operator.deploy('--yes')
+    const run = await operator.recoverEtcd()
     expect(run.code, told(run)).toBe(0)
+    expect((await lab.host('bono-1').run('ls /run/systemd/system/clearwater-etcd.service.d')).code).not.toBe(
+      0,
+    )
+    const whole = await operator.recoverEtcd()
+    expect(whole, told(whole)).toMatchObject({ code: 0, stdout: 'etcd serves: nothing to recover\n' })
     const again = await operator.deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
     const members = await etcdctl(lab.host('core-1'), 'member list')

@@ -6,12 +6,12 @@ import { statusOf } from '../support/sip-text.ts'
 import { PASSWORD, subscriber } from '../support/subscribers.ts'
 import { waitUntil } from '../support/wait.ts'
 import { openUdp } from '../support/wire.ts'
-import { deploymentOf, DOMAIN, makeRelease, Operator, told } from './deployment.ts'
+import { deploymentOf, DOMAIN, etcdctl, makeRelease, Operator, told } from './deployment.ts'
 import { Lab } from './lab/lab.ts'
 
 const CORE = { 'core-1': ['bono', 'homestead', 'homer'] }
 const TWO = { ...CORE, 'sprout-1': ['sprout'], 'sprout-2': ['sprout'] }
-const HOSTS = [...Object.keys(TWO), 'sprout-3']
+const HOSTS = [...Object.keys(TWO), 'sprout-3', 'spare-1']
 const ONE = { ...CORE, 'sprout-1': ['sprout'] }
 
 /** A host that has lost its power answers nothing, and who asks it first has to wait for that. */
@@ -54,6 +54,14 @@ describe('sprouts on hosts of their own', () => {
     const host = lab.host(name)
     const page = await host.must(`curl -s http://${host.address}:9074/status`)
     return (JSON.parse(page) as { state: string }).state
+  }
+  /** What they say of themselves, where a change of a cluster has not come to its end. */
+  const clusterManagers = async (): Promise<string> => {
+    const said = lab.hosts.map(async host => {
+      const page = await host.run(`curl -s --max-time 5 http://${host.address}:9073/status; journalctl -u clearwater-cluster-manager -n 20 -o cat`, { sudo: true }).catch(String) // prettier-ignore
+      return `${host.name}: ${typeof page === 'string' ? page : page.stdout}`
+    })
+    return (await Promise.all(said)).join('\n')
   }
   const synchronised = (name: string): Promise<unknown> =>
     waitUntil(`${name} to be synchronised`, async () => (await stateOf(name)) === 'synchronised', 60_000)
@@ -164,32 +172,37 @@ describe('sprouts on hosts of their own', () => {
     await lab.host('sprout-1').boot()
   })
 
-  test(
-    'one that is dead for good is forgotten, and joins anew when it is back',
-    { timeout: 900_000 },
-    async () => {
-      const callee = await phone()
-      const alive = await operator.cw('node', 'forget', 'sprout-2', '--yes')
-      expect(alive, told(alive)).toMatchObject({ code: 8 })
-      expect(told(alive)).toContain('NODE_ALIVE')
-      await lab.host('sprout-2').kill()
+  test('another host takes the place of one that is dead for good', { timeout: 900_000 }, async () => {
+    const callee = await phone()
+    for (const refused of [
+      await operator.cw('node', 'forget', 'sprout-2', '--yes'),
+      await operator.replace('sprout-2', '--with', 'spare-1'),
+    ]) {
+      expect(refused, told(refused)).toMatchObject({ code: 8 })
+      expect(told(refused)).toContain('NODE_ALIVE')
+    }
+    await lab.host('sprout-2').kill()
+    const rehearsed = await operator.cw('replace', 'sprout-2', '--with', 'spare-1', '--dry-run')
+    expect(rehearsed.stdout.split('\n').slice(0, -1).toSorted()).toEqual([
+      'spare-1 takes the place of sprout-2',
+      'sprout-2 is taken out of etcd',
+      'sprout-2 leaves sprout chronos at site1',
+      'sprout-2 leaves sprout memcached at site1',
+    ])
 
-      const forgotten = await operator.cw('node', 'forget', 'sprout-2', '--yes')
+    const replaced = await operator.replace('sprout-2', '--with', 'spare-1', '--prove')
 
-      expect(forgotten.code, told(forgotten)).toBe(0)
-      const shown = await operator.cw('cluster', 'show')
-      expect(shown.stdout).toMatch(/^sprout memcached at site1: at rest$/m)
-      expect(shown.stdout).not.toContain('sprout-2')
-      await isCalled(callee)
-      await lab.host('sprout-2').boot()
-      await waitUntil(
-        'it to have joined',
-        async () => /sprout-2 +\S+ +normal\n/.test((await operator.cw('cluster', 'show')).stdout),
-        A_WHILE_MS,
-      )
-      await synchronised('sprout-2')
-    },
-  )
+    expect(replaced.code, `${told(replaced)}\n${await clusterManagers()}`).toBe(0)
+    expect(told(replaced)).toMatch(/^established +\d+ ended, 0 of them lost$/m)
+    expect(readFileSync(operator.file, 'utf8')).not.toContain('sprout-2')
+    const shown = await operator.cw('cluster', 'show')
+    expect(shown.stdout).toMatch(/^sprout memcached at site1: at rest$/m)
+    expect(shown.stdout.match(/^ +(sprout-1|sprout-3|spare-1) +\S+ +normal$/gm)).toHaveLength(6)
+    const members = await etcdctl(lab.host('core-1'), 'member list')
+    expect(members.trim().split('\n')).toHaveLength(3)
+    expect(members).not.toContain(lab.host('sprout-2').address)
+    await isCalled(callee)
+  })
 
   test('one leaves by cw scale, and nobody is forgotten', { timeout: 600_000 }, async () => {
     const callee = await phone()
@@ -197,15 +210,17 @@ describe('sprouts on hosts of their own', () => {
     const run = await operator.scale('sprout=2')
 
     expect(run.code, told(run)).toBe(0)
-    expect(told(run)).toMatch(/sprout-[23]: sprout becomes a spare/)
+    expect(told(run)).toMatch(/(sprout-3|spare-1): sprout becomes a spare/)
     const shown = await operator.cw('cluster', 'show')
-    expect(shown.stdout.match(/^ +sprout-\d +\S+ +normal$/gm)).toHaveLength(4)
+    expect(shown.stdout.match(/^ +(sprout-\d|spare-1) +\S+ +normal$/gm)).toHaveLength(4)
     await isCalled(callee)
     const again = await operator.deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
   })
 
   test('when one is left it is on its own again', { timeout: 600_000 }, async () => {
+    // The one that burnt down is a new one.
+    await lab.host('sprout-2').reset()
     await deploy(ONE)
 
     const host = lab.host('sprout-1')

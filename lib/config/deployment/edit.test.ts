@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import type { Role } from './deployment.ts'
-import { withRoles } from './edit.ts'
+import { withoutNode, withRoles } from './edit.ts'
 import { parseDeployment } from './parse.ts'
 
 const FILE = `# The lab.
@@ -61,4 +62,41 @@ nodes:
 
 test('nodes that are not named stay as they are', () => {
   expect(withRoles(FILE, new Map([['nobody', ['bono']]]))).toBe(FILE)
+})
+
+describe('a node that is taken out', () => {
+  const TEXT = `name: lab
+nodes:
+  # the edge
+  - name: bono-1
+    address: 10.0.0.1 # rack 7
+    roles: [bono]
+
+  # its neighbour
+  - { name: sprout-1, address: 10.0.0.2, roles: [sprout] } # burnt
+  - name: sprout-2
+    address: 10.0.0.3
+    roles:
+      - sprout
+# the end
+`
+  const names = (text: string): unknown =>
+    (parse(text) as { nodes: readonly { name: string }[] }).nodes.map(({ name }) => name)
+
+  test('goes with its lines; everything else stays as it is', () => {
+    expect(withoutNode(TEXT, 'sprout-1')).toBe(TEXT.replace(/ {2}- \{ name: sprout-1.*\n/, ''))
+    expect(withoutNode(TEXT, 'sprout-2')).toBe(TEXT.replace(/ {2}- name: sprout-2\n(.*\n){3}/, ''))
+    expect(names(withoutNode(TEXT, 'bono-1'))).toEqual(['sprout-1', 'sprout-2'])
+    expect(withoutNode(TEXT, 'bono-1')).toContain('# its neighbour')
+  })
+
+  test('goes from a list on one line too', () => {
+    const flow = 'nodes: [{ name: a, address: 10.0.0.1 }, { name: b, address: 10.0.0.2 }, {name: c}] # all\n'
+
+    expect(names(withoutNode(flow, 'a'))).toEqual(['b', 'c'])
+    expect(names(withoutNode(flow, 'b'))).toEqual(['a', 'c'])
+    expect(withoutNode(flow, 'c')).toBe(
+      'nodes: [{ name: a, address: 10.0.0.1 }, { name: b, address: 10.0.0.2 }] # all\n',
+    )
+  })
 })

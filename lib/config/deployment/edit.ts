@@ -15,15 +15,45 @@ interface Splice {
  * @param roles by the names of nodes
  */
 export function withRoles(text: string, roles: ReadonlyMap<string, readonly Role[]>): string {
-  const nodes = parseDocument(text).get('nodes')
-  const entries = isSeq(nodes) ? nodes.items.filter(isMap) : []
-  const splices = entries.flatMap((entry): Splice[] => {
+  const splices = entriesOf(text).flatMap((entry): Splice[] => {
     const wanted = roles.get(String(entry.get('name')))
     return wanted === undefined ? [] : [spliceOf(text, entry, wanted)]
   })
   return splices
     .toSorted((a, b) => b.from - a.from)
     .reduce((edited, { from, to, text: word }) => edited.slice(0, from) + word + edited.slice(to), text)
+}
+
+/**
+ * The text of a deployment file without one of its nodes. A comment on lines of its own stays.
+ *
+ * @param text of a file without faults that has this node and others
+ */
+export function withoutNode(text: string, name: string): string {
+  const entries = entriesOf(text)
+  const at = entries.findIndex(entry => entry.get('name') === name)
+  const [from, to] = rangeOf(entries[at])
+  const [before, after] = [entries[at - 1], entries[at + 1]]
+  const lineStart = text.lastIndexOf('\n', from - 1) + 1
+  const isBlock = text.slice(lineStart, from).trim() === '-'
+  if (isBlock) {
+    const lineEnd = text.indexOf('\n', text.slice(0, to).trimEnd().length)
+    return text.slice(0, lineStart) + (lineEnd < 0 ? '' : text.slice(lineEnd + 1))
+  }
+  return after === undefined
+    ? text.slice(0, rangeOf(before)[1]) + text.slice(to)
+    : text.slice(0, from) + text.slice(rangeOf(after)[0])
+}
+
+function entriesOf(text: string): readonly YAMLMap[] {
+  const nodes = parseDocument(text).get('nodes')
+  return isSeq(nodes) ? nodes.items.filter(isMap) : []
+}
+
+function rangeOf(entry: YAMLMap | undefined): readonly [number, number] {
+  const range = entry?.range
+  if (range === undefined || range === null) throw new TypeError('the file has no such node')
+  return [range[0], range[1]]
 }
 
 function spliceOf(text: string, entry: YAMLMap, roles: readonly Role[]): Splice {
