@@ -26,6 +26,7 @@ import Rollback from './commands/rollback.ts'
 import Status from './commands/status.ts'
 import Restart from './commands/restart.ts'
 import Scale from './commands/scale.ts'
+import DnsPush from './commands/dns/push.ts'
 import DnsZone from './commands/dns/zone.ts'
 import Exec from './commands/exec.ts'
 import Ssh from './commands/ssh.ts'
@@ -73,6 +74,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   restart: Restart,
   rollback: Rollback,
   scale: Scale,
+  'dns:push': DnsPush,
   'dns:zone': DnsZone,
   exec: Exec,
   ssh: Ssh,

@@ -16,6 +16,7 @@ const PACKAGES = [
   { name: 'snmpd', program: 'snmpd', for: ['integration'] },
   { name: 'snmp', program: 'snmpwalk', for: ['integration'] },
   { name: 'bind9', program: 'named', for: ['integration'] },
+  { name: 'bind9-dnsutils', program: 'nsupdate', for: ['integration'] },
   { name: 'openssh-server', program: 'sshd', for: ['integration'] },
   { name: 'sudo', program: 'sudo', for: ['integration'] },
   { name: 'fish', program: 'fish', for: ['unit', 'integration'] },

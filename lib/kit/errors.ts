@@ -57,6 +57,8 @@ export const ERROR_CODES = {
   CHECK_FAILED: 'environment',
   SERVICE_NOT_GIVEN: 'peer',
   PROOF_IMPOSSIBLE: 'peer',
+  DNS_UNREACHABLE: 'peer',
+  DNS_REFUSED: 'peer',
   UPGRADE_RETURNED: 'environment',
   BUG: 'bug',
 } as const satisfies Record<string, Fault>
@@ -132,6 +134,7 @@ export class CwError extends Error {
       case 'UPGRADE_RETURNED':
         return EXIT.partlyDone
       case 'SERVICE_UNREACHABLE':
+      case 'DNS_UNREACHABLE':
       case 'ETCD_UNAVAILABLE':
       case 'NODE_UNREACHABLE':
       case 'SSH_AUTH_FAILED':

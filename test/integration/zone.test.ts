@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseDeployment } from '../../lib/config/deployment/parse.ts'
-import { deploymentZone } from '../../cli/operations/dns-zone.ts'
+import { deploymentZone } from '../../cli/operations/dns/zone.ts'
 
 const FILE = `name: lab
 domain: ims.test

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { DnsStub } from '../../lib/dns/stub.ts'
 import { TimerWheel } from '../../lib/kit/clock.ts'
@@ -14,9 +15,12 @@ export class Bind implements AsyncDisposable {
   #serial = 0
   #child: Child | undefined
 
-  /** @param records the zone behind its SOA and NS, in the syntax of BIND */
-  static async start(domain: string, records: string): Promise<Bind> {
-    const bind = new Bind(domain, await freePort())
+  /**
+   * @param records the zone behind its SOA and NS, in the syntax of BIND
+   * @param keys names of TSIG keys that it knows; the first one may update the zone
+   */
+  static async start(domain: string, records: string, keys: readonly string[] = []): Promise<Bind> {
+    const bind = new Bind(domain, await freePort(), keys)
     bind.#write(records)
     // Debian's AppArmor profile lets the installed program read /etc/bind only.
     copyFileSync('/usr/sbin/named', bind.#dir.file('named'))
@@ -24,20 +28,37 @@ export class Bind implements AsyncDisposable {
     return bind
   }
 
-  private constructor(domain: string, port: number) {
+  private constructor(domain: string, port: number, keys: readonly string[]) {
     this.#domain = domain
     this.#port = port
+    const secrets = keys.map(name => {
+      const secret = randomBytes(32).toString('base64')
+      const text = `key "${name}" { algorithm hmac-sha256; secret "${secret}"; };\n`
+      writeFileSync(this.keyFile(name), text)
+      return text
+    })
+    const [updater] = keys
+    const allow = updater === undefined ? '' : `allow-update { key "${updater}"; };`
     writeFileSync(
       this.#dir.file('named.conf'),
-      `options {
+      `${secrets.join('')}options {
         directory "${this.#dir.path}"; pid-file none; session-keyfile none; managed-keys-directory "${this.#dir.path}";
         listen-on port ${port} { 127.0.0.1; }; listen-on-v6 { none; };
         recursion no; allow-query { 127.0.0.1; }; dnssec-validation no;
       };
       controls { };
-      zone "${domain}" { type primary; file "zone"; };
+      zone "${domain}" { type primary; file "zone"; ${allow} };
       `,
     )
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** Where a TSIG key is, as BIND writes it. */
+  keyFile(name: string): string {
+    return this.#dir.file(`${name}.key`)
   }
 
   /** As resolvers take it: `address:port`. */

@@ -28,7 +28,7 @@ Nothing is asked or changed; "cw check --only DNS" compares what DNS says with i
     const { flags } = await this.parse(DnsZone)
     const [{ loadDeployment }, { deploymentZone }] = await Promise.all([
       import('../../operations/deployment-file.ts'),
-      import('../../operations/dns-zone.ts'),
+      import('../../operations/dns/zone.ts'),
     ])
     const zone = deploymentZone(await loadDeployment(flags.file), {
       serial: flags.serial,

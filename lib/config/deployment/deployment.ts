@@ -18,6 +18,8 @@ export interface Deployment {
   readonly secrets: ReadonlyMap<string, SecretReference>
   /** For nodes that say nothing else. */
   readonly ssh: SshSettings
+  /** Where records are sent; absent: the operator puts them there. */
+  readonly dns?: DnsSettings
   /** The deployment file itself. */
   readonly file: string
 }
@@ -49,6 +51,18 @@ export interface SshSettings {
   /** `user@host:port` */
   readonly jump?: string
   readonly knownHosts?: string
+}
+
+/** A name server that takes updates (RFC 2136). */
+export interface DnsSettings {
+  /** IP address. */
+  readonly server: string
+  readonly port: number
+  readonly zone: string
+  /** Of the records, in seconds. */
+  readonly ttl: number
+  /** With the TSIG key (RFC 8945), as BIND writes it; absent: it goes by addresses. */
+  readonly keyFile?: string
 }
 
 /** A variable of the operator's environment, or a file beside the deployment file. */

@@ -1,10 +1,18 @@
 import { isIPv6, SocketAddress } from 'node:net'
+import { dirname, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { MOST_FILE_BYTES } from '../config-file.ts'
 import { hasErrors, inOrder, type Fault } from '../fault.ts'
 import { placesOf } from '../text-place.ts'
 import { contradictions } from '../validate.ts'
-import type { Deployment, DeploymentNode, Role, SecretReference, SshSettings } from './deployment.ts'
+import type {
+  Deployment,
+  DeploymentNode,
+  DnsSettings,
+  Role,
+  SecretReference,
+  SshSettings,
+} from './deployment.ts'
 import { EXTERNAL_CASSANDRA, withSharedSubscribers } from './cassandra.ts'
 import { MOST_SITES, withSharedRegistrations } from './memcached.ts'
 import { DEPLOYMENT_SHAPE } from './schema.ts'
@@ -12,6 +20,8 @@ import type { Shape, Tell, Word } from './shape.ts'
 
 /** More faults than anybody reads; a broken file could have one at every character. */
 const MOST_FAULTS = 100
+/** As in the zone file that is printed. */
+const USUAL_TTL_S = 300
 const FIRST_SITE = 'site1'
 const WITHOUT_SSH: SshSettings = { user: 'root', port: 22 }
 /** Without one of each no call is possible. */
@@ -204,7 +214,22 @@ function deploymentOf(file: File, path: string): Deployment {
       [...(file.secrets ?? [])].map(([name, { env, file: at }]) => [name, referenceOf(env, at)]),
     ),
     ssh,
+    ...(file.dns === undefined ? {} : { dns: dnsOf(file.dns, base.domain, path) }),
     file: path,
+  }
+}
+
+function dnsOf(
+  { server, port, zone, key_file: key, ttl }: NonNullable<File['dns']>,
+  domain: string,
+  file: string,
+): DnsSettings {
+  return {
+    server: canonical(server.text),
+    port: Number(port?.text ?? 53),
+    zone: zone?.text.toLowerCase() ?? domain,
+    ttl: Number(ttl?.text ?? USUAL_TTL_S),
+    ...(key === undefined ? {} : { keyFile: resolve(dirname(file), key.text) }),
   }
 }
 

@@ -66,6 +66,23 @@ const ssh = record(
   'How hosts are reached over SSH.',
 )
 
+const dns = record(
+  { server: word({ type: 'ip' }, 'IP address of the name server that takes updates (RFC 2136).') },
+  {
+    port: word({ type: 'port' }, 'Default: 53.'),
+    zone: word({ type: 'domain' }, 'The zone that it lets us update. Default: domain.'),
+    key_file: word(
+      { type: 'text' },
+      'TSIG key, as tsig-keygen writes it; a path relative to this file. Default: none.',
+    ),
+    ttl: word(
+      { type: 'integer', min: 5, max: 86_400 },
+      'How long others may keep a record, in seconds. Default: 300.',
+    ),
+  },
+  'Where the records of the deployment are sent.',
+)
+
 const node = record(
   {
     name: word(LABEL, 'Name of the node; with the domain its host name.'),
@@ -110,6 +127,7 @@ export const DEPLOYMENT_SHAPE = record(
       'Places that fail apart from each other. Default: site1.',
     ),
     ssh,
+    dns,
     settings: options('shared', 'Options of shared_config, the same on all nodes.'),
     user_settings: options('user', 'Options of user_settings, on every node.'),
     secrets: dictionary(

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
-import type { Deployment } from '../../lib/config/deployment/deployment.ts'
-import { CwError } from '../../lib/kit/errors.ts'
-import { zoneFile } from '../fleet/playbook/zone.ts'
+import type { Deployment } from '../../../lib/config/deployment/deployment.ts'
+import { CwError } from '../../../lib/kit/errors.ts'
+import { zoneFile } from '../../fleet/playbook/zone.ts'
 
 export interface ZoneOptions {
   /** Of the SOA record. Absent: the seconds since 1970, which only grow. */
