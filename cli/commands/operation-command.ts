@@ -3,6 +3,7 @@ import type { Deployment } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { OperationReport, OperationRequest, Preview } from '../operations/deploy/operate.ts'
 import { formatNodeDifference } from '../render/configuration.ts'
+import { formatRecordChanges } from '../render/dns.ts'
 import type { VerifyReport } from '../operations/verify/report.ts'
 import { counted, formatEvent, formatPlan } from '../render/plan.ts'
 import { printable } from '../render/printable.ts'
@@ -44,10 +45,23 @@ export abstract class OperationCommand extends FleetCommand {
   ): Promise<Outcome> {
     const { operate } = await import('../operations/deploy/operate.ts')
     const report = await operate(this.whole(request, given))
-    const outcome = outcomeOf(report, request.operation)
-    return given.verify === true && report.outcome === 'done'
-      ? this.#verified(request, outcome, given)
-      : outcome
+    const done = outcomeOf(report, request.operation)
+    const outcome =
+      given.verify === true && report.outcome === 'done' ? await this.#verified(request, done, given) : done
+    // Nobody is sent to nodes that do not serve.
+    if (request.operation !== 'deploy' || outcome.error !== undefined) return outcome
+    return this.#published(request.deployment, outcome)
+  }
+
+  /** Sends records to the deployment's name server, where it has one. @returns whether that changed any */
+  protected async publish(deployment: Deployment): Promise<boolean> {
+    if (deployment.dns === undefined) return false
+    const { zonePush } = await import('../operations/dns/push.ts')
+    const { changes, send } = await zonePush(deployment)
+    if (changes.length > 0 && !this.jsonEnabled())
+      process.stderr.write(`${deployment.dns.zone} gets its records\n${formatRecordChanges(changes)}\n`)
+    await send(this.interruption)
+    return changes.length > 0
   }
 
   /** Shows exactly what it would do. */
@@ -102,6 +116,21 @@ export abstract class OperationCommand extends FleetCommand {
     const message = `This removes all data of ${name}. Type its name to go on:`
     if ((await input({ message }, { output: process.stderr })) !== name) throw refusal
     return true
+  }
+
+  async #published(deployment: Deployment, outcome: Outcome): Promise<Outcome> {
+    try {
+      await this.publish(deployment)
+      return outcome
+    } catch (cause) {
+      if (!(cause instanceof CwError)) throw cause
+      const error = new CwError(cause.code, `the nodes are as they are to be, but ${cause.message}`, {
+        ...cause.detail,
+        changed: 'some',
+        remedies: [...(cause.detail.remedies ?? []), 'then: cw dns push'],
+      })
+      return { ...outcome, error }
+    }
   }
 
   /** What was done, and whether the service is given after it. */

@@ -73,6 +73,7 @@ address. A node that is at work is refused.`
         if (!(await this.confirmPlan(preview, flags.yes))) return false
         const others = before.nodes.filter(({ name }) => name !== dead.name)
         if (flags.prove) await proof.begin({ ...before, nodes: others }, this.fleetOptions(flags))
+        await this.publish({ ...before, nodes: others })
         await node.takeOut(dependents, isElsewhere, {
           signal: this.interruption,
           onStep: what => {

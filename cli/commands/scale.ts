@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { resolve } from 'node:path'
 import { ROLES } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
+import type { Scaled } from '../operations/scale/scaled.ts'
 import { formatRoleChanges } from '../render/scale.ts'
 import type { Outcome } from '../render/report.ts'
 import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
@@ -81,6 +82,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
         if (isConfirmed && flags.prove) await proof.begin(scaled.before, this.fleetOptions(flags))
         // From here on the file says what is meant, also to whoever goes on with it.
         if (isConfirmed) await scaled.write()
+        if (isConfirmed) await this.#withdraw(scaled)
         return isConfirmed
       },
     }
@@ -89,5 +91,21 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
       this.note(warning)
     })
     return { ...outcome, result: { changes, ...(outcome.result as object) } }
+  }
+
+  /** Who goes leaves DNS first, and is drained once nobody can have kept its records. */
+  async #withdraw({ before, changes }: Scaled): Promise<void> {
+    const after = new Map(changes.map(({ node, after: roles }) => [node, roles]))
+    const nodes = before.nodes.map(node => ({
+      ...node,
+      roles: node.roles.filter(role => after.get(node.name)?.includes(role) ?? true),
+    }))
+    const isAnybodyLeaving = changes.some(each => each.before.some(role => !each.after.includes(role)))
+    if (before.dns === undefined || !isAnybodyLeaving || !(await this.publish({ ...before, nodes }))) return
+    const { ttl } = before.dns
+    if (!this.jsonEnabled())
+      process.stderr.write(`waiting ${ttl} s, as long as others may keep what DNS said\n`)
+    const { pause } = await import('../operations/config/rollout.ts')
+    await pause(ttl * 1000, this.interruption)
   }
 }

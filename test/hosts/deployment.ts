@@ -16,6 +16,7 @@ export interface DeploymentFile {
   readonly domain: string
   readonly sites?: readonly string[]
   readonly ssh: Words
+  readonly dns?: Words
   readonly settings?: Words
   readonly user_settings?: Words
   readonly secrets?: Readonly<Record<string, { readonly env: string } | { readonly file: string }>>

@@ -1,5 +1,7 @@
+import { Resolver } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { Bind } from '../support/bind.ts'
 import { callAndHangUp } from '../support/calls.ts'
 import { Phone } from '../support/phone.ts'
 import { statusOf } from '../support/sip-text.ts'
@@ -20,10 +22,20 @@ const A_WHILE_MS = 150_000
 describe('sprouts on hosts of their own', () => {
   let lab: Lab
   let operator: Operator
+  let bind: Bind
   let users = 0
 
+  /** Sprouts that DNS knows, by their names. */
+  const inDns = async (): Promise<readonly string[]> => {
+    const resolver = new Resolver()
+    resolver.setServers([bind.server])
+    const addresses = await resolver.resolve4(`sprout.${DOMAIN}`)
+    return lab.hosts.flatMap(({ name, address }) => (addresses.includes(address) ? [name] : []))
+  }
+
   const deploy = async (roles: Readonly<Record<string, readonly string[]>>): Promise<string> => {
-    operator.write(deploymentOf(lab, roles))
+    const dns = { server: '127.0.0.1', port: bind.port, key_file: bind.keyFile('cw'), ttl: 5 }
+    operator.write(deploymentOf(lab, roles, { dns }))
     const run = await operator.deploy('--yes')
     expect(run.code, told(run)).toBe(0)
     return told(run)
@@ -69,8 +81,10 @@ describe('sprouts on hosts of their own', () => {
   beforeAll(async () => {
     lab = await Lab.start({ hosts: HOSTS.map(name => ({ name })), layer: 'services' })
     operator = new Operator(lab, { release: await makeRelease(lab) })
+    bind = await Bind.start(DOMAIN, '', ['cw'])
   })
   afterAll(async () => {
+    await bind[Symbol.asyncDispose]()
     await lab.close()
   })
 
@@ -85,6 +99,7 @@ describe('sprouts on hosts of their own', () => {
       expect(settings).toContain(`servers=${servers.toSorted().join(',')}\n`)
       await synchronised(name)
     }
+    expect(await inDns()).toEqual(['sprout-1', 'sprout-2'])
     const again = await operator.deploy('--yes')
     expect(again, told(again)).toMatchObject({ code: 0, stdout: 'nothing to do\n' })
     const status = await operator.cw('status')
@@ -162,6 +177,7 @@ describe('sprouts on hosts of their own', () => {
     expect(told(run)).toContain('sprout-3: a spare becomes sprout')
     expect(told(run)).not.toMatch(/restart clearwater-sprout/)
     expect(readFileSync(operator.file, 'utf8')).toMatch(/name: sprout-3\n +address: \S+\n +roles: \[sprout\]/)
+    expect(await inDns()).toEqual(['sprout-1', 'sprout-2', 'sprout-3'])
     await synchronised('sprout-3')
     await isCalled(callee)
     await lab.host('sprout-1').kill()
@@ -195,6 +211,7 @@ describe('sprouts on hosts of their own', () => {
     expect(replaced.code, `${told(replaced)}\n${await clusterManagers()}`).toBe(0)
     expect(told(replaced)).toMatch(/^established +\d+ ended, 0 of them lost$/m)
     expect(readFileSync(operator.file, 'utf8')).not.toContain('sprout-2')
+    expect(await inDns()).toEqual(['sprout-1', 'sprout-3', 'spare-1'])
     const shown = await operator.cw('cluster', 'show')
     expect(shown.stdout).toMatch(/^sprout memcached at site1: at rest$/m)
     expect(shown.stdout.match(/^ +(sprout-1|sprout-3|spare-1) +\S+ +normal$/gm)).toHaveLength(6)
@@ -211,6 +228,9 @@ describe('sprouts on hosts of their own', () => {
 
     expect(run.code, told(run)).toBe(0)
     expect(told(run)).toMatch(/(sprout-3|spare-1): sprout becomes a spare/)
+    // Nobody is drained before others can have forgotten it.
+    expect(told(run)).toMatch(/^waiting 5 s.*\n(.*\n)*who serves no more/m)
+    expect(await inDns()).toHaveLength(2)
     const shown = await operator.cw('cluster', 'show')
     expect(shown.stdout.match(/^ +(sprout-\d|spare-1) +\S+ +normal$/gm)).toHaveLength(4)
     await isCalled(callee)
