@@ -3,13 +3,13 @@ import { resolve } from 'node:path'
 import { ROLES } from '../../lib/config/deployment/deployment.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 import type { Scaled } from '../operations/scale/scaled.ts'
-import { formatRoleChanges } from '../render/scale.ts'
+import { formatCourse, formatRoleChanges } from '../render/scale.ts'
 import type { Outcome } from '../render/report.ts'
 import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
 import { Proof, proveFlag } from './proof.ts'
 
 /** As the plan of a scaling names them. */
-const GUARDS = ['LAST_OF_ROLE', 'LAST_AT_SITE']
+const GUARDS = ['LAST_OF_ROLE', 'LAST_AT_SITE', 'REGISTRATIONS_LOST', 'FEWER_COPIES', 'CAPACITY']
 
 export default class Scale extends OperationCommand {
   static override summary = 'Say how many nodes of a role there are to be, and make it so.'
@@ -47,20 +47,29 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
 
   protected override async perform(): Promise<Outcome> {
     const { argv, flags } = await this.parse(Scale)
-    const [{ parseTargets }, { requireAllReached, scaledDeployment }, { releaseArtifact }] =
-      await Promise.all([
-        import('../operations/scale/plan.ts'),
-        import('../operations/scale/scaled.ts'),
-        import('../operations/deploy/artifact.ts'),
-      ])
+    const [
+      { parseTargets },
+      { capacityGuards, courseOf, requireInSync, usedBy },
+      { requireAllReached, scaledDeployment },
+      { releaseArtifact },
+    ] = await Promise.all([
+      import('../operations/scale/plan.ts'),
+      import('../operations/scale/readiness.ts'),
+      import('../operations/scale/scaled.ts'),
+      import('../operations/deploy/artifact.ts'),
+    ])
     const given = new Map<string, unknown>(Object.entries(flags))
     const byFlags = ROLES.flatMap(role => {
       const count = given.get(role)
       return typeof count === 'string' ? [`${role}=${count}`] : []
     })
-    const scaled = await scaledDeployment(flags.file, parseTargets([...argv.map(String), ...byFlags]))
-    const { changes, guards, deployment } = scaled
+    const targets = parseTargets([...argv.map(String), ...byFlags])
+    const scaled = await scaledDeployment(flags.file, targets)
+    const { changes, deployment, before } = scaled
     if (changes.length === 0) return { result: { changes }, text: 'nothing to do' }
+    const fleet = this.fleetOptions(flags)
+    const usage = await usedBy(before, [...targets.keys()], fleet)
+    const guards = [...scaled.guards, ...capacityGuards(before, changes, targets, usage)]
     const open = guards.filter(({ name }) => flags.accept?.includes(name) !== true)
     if (open.length > 0) {
       throw new CwError('NOT_CONFIRMED', 'scaling so is not accepted', {
@@ -69,7 +78,9 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
         remedies: [`accept it: ${open.map(({ name }) => `--accept ${name}`).join(' ')}`],
       })
     }
-    if (!this.jsonEnabled()) process.stderr.write(`${formatRoleChanges(changes)}\n`)
+    const course = courseOf(before, targets)
+    if (!this.jsonEnabled()) process.stderr.write(`${formatRoleChanges(changes)}\n${formatCourse(course)}\n`)
+    await requireInSync(before, fleet, this.interruption)
     const file = flags.release === undefined ? undefined : resolve(flags.release)
     await using proof = new Proof()
     const request: Request = {
@@ -79,7 +90,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
         requireAllReached(preview)
         const isConfirmed = await this.confirmPlan(preview, flags.yes)
         // Who comes has nobody to serve yet: it goes by those who are there.
-        if (isConfirmed && flags.prove) await proof.begin(scaled.before, this.fleetOptions(flags))
+        if (isConfirmed && flags.prove) await proof.begin(before, fleet)
         // From here on the file says what is meant, also to whoever goes on with it.
         if (isConfirmed) await scaled.write()
         if (isConfirmed) await this.#withdraw(scaled)

@@ -49,12 +49,12 @@ export class MemcachedFiles implements ClusteredStore {
       case 'resynchronise': {
         // Who leaves has nothing to fetch.
         if (!isStaying(this.#node.own, view)) return
-        const { servers, newServers } = this.#serversOf(membersOf(view))
-        const wanted = [servers.length > 0 ? servers : newServers, servers.length > 0 && !isSame(servers, newServers) ? newServers : undefined] // prettier-ignore
+        const wanted = String(this.#serversOf(membersOf(view)).newServers)
         return untilSynchronised(
           { ...this.#node, daemon: 'astaire', signal },
-          ({ state, servers: has, newServers: hasNew }, waited) =>
-            JSON.stringify([has, hasNew]) === JSON.stringify(wanted) &&
+          // From whom it has it does not matter: others may be through with the change already, and look otherwise.
+          ({ state, servers, newServers = servers }, waited) =>
+            String(newServers) === wanted &&
             (state === 'synchronised' || (state === 'incomplete' && waited >= GONE_AFTER)),
         )
       }

@@ -47,6 +47,7 @@ export const ERROR_CODES = {
   DRIFT_FOUND: 'input',
   NODE_TAKEN: 'input',
   NODE_ALIVE: 'input',
+  NOT_IN_SYNC: 'input',
   RELEASE_UNFIT: 'input',
   RELEASE_DAMAGED: 'environment',
   PACKAGES_FAILED: 'environment',
@@ -147,6 +148,7 @@ export class CwError extends Error {
       case 'DRIFT_FOUND':
       case 'NODE_TAKEN':
       case 'NODE_ALIVE':
+      case 'NOT_IN_SYNC':
       case 'ETCD_LOST':
       case 'AUTHORITY_LOST':
         return EXIT.refused

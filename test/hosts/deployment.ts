@@ -95,7 +95,8 @@ export class Operator {
   }
 
   scale(...args: string[]): Promise<CwResult> {
-    return this.cw('scale', '--release', this.#options.release, '--yes', ...args)
+    // How busy the machine of the lab is says nothing of the deployment.
+    return this.cw('scale', '--release', this.#options.release, '--yes', '--accept', 'CAPACITY', ...args)
   }
 
   replace(...args: string[]): Promise<CwResult> {

@@ -78,6 +78,19 @@ describe('scaling', () => {
     expect(planScale(LAB, parseTargets(['sprout=0'])).guards).toEqual([
       { name: 'LAST_OF_ROLE', says: 'no sprout is left: what it does nobody does any more' },
     ])
-    expect(planScale(LAB, parseTargets(['sprout=1'])).guards).toEqual([])
+    expect(planScale(LAB, parseTargets(['bono=1'])).guards).toEqual([])
+  })
+
+  test('asks where users are forgotten, or copies become fewer', () => {
+    const guardsOf = (...words: readonly string[]) =>
+      planScale(LAB, parseTargets(words)).guards.map(({ name }) => name)
+    const four = deploymentOf([...CORE, ...[1, 2, 3].map(each => `home-${each} homestead`)])
+
+    expect(guardsOf('sprout=1')).toEqual(['REGISTRATIONS_LOST'])
+    expect(guardsOf('sprout=3')).toEqual([])
+    expect(planScale(four, parseTargets(['homestead=3'])).guards).toEqual([])
+    expect(planScale(four, parseTargets(['homestead=2'])).guards.map(({ name }) => name)).toEqual([
+      'FEWER_COPIES',
+    ])
   })
 })

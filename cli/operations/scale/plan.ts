@@ -20,7 +20,13 @@ export interface RoleChange {
 }
 
 /** What an operator may want to think about twice. Each is accepted by its name. */
-export const GUARDS = ['LAST_OF_ROLE', 'LAST_AT_SITE'] as const
+export const GUARDS = [
+  'LAST_OF_ROLE',
+  'LAST_AT_SITE',
+  'REGISTRATIONS_LOST',
+  'FEWER_COPIES',
+  'CAPACITY',
+] as const
 
 export type GuardName = (typeof GUARDS)[number]
 
@@ -106,11 +112,39 @@ function guardsOf(
     const emptied = sites.filter(
       site => at(site, ({ roles }) => roles) && !at(site, ({ name }) => after.get(name) ?? []),
     )
+    const had = nodes.filter(({ roles }) => roles.includes(role)).length
+    const fewer = fewerGuards(role, had, count)
     if (count === 0 && emptied.length > 0) {
       return [{ name: 'LAST_OF_ROLE', says: `no ${role} is left: what it does nobody does any more` }]
     }
-    return emptied.map(site => ({ name: 'LAST_AT_SITE', says: `no ${role} is left at ${site}` }))
+    return [
+      ...emptied.map(site => ({ name: 'LAST_AT_SITE' as const, says: `no ${role} is left at ${site}` })),
+      ...fewer,
+    ]
   })
+}
+
+/** Each row of a store is on so many nodes, where there are as many. */
+const MOST_COPIES = 3
+
+function fewerGuards(role: Role, from: number, to: number): readonly Guard[] {
+  if (role === 'sprout' && from > 1 && to === 1) {
+    return [
+      {
+        name: 'REGISTRATIONS_LOST',
+        says: 'one sprout keeps registrations itself: telephones have to register anew',
+      },
+    ]
+  }
+  if (role === 'homestead' && from >= MOST_COPIES && to < MOST_COPIES) {
+    return [
+      {
+        name: 'FEWER_COPIES',
+        says: `subscribers are on ${to} nodes instead of ${MOST_COPIES}: without one of them nobody is provisioned`,
+      },
+    ]
+  }
+  return []
 }
 
 function tooFewSpares({ nodes, file }: Deployment, role: Role, count: number, has: number): CwError {
