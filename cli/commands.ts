@@ -23,6 +23,7 @@ import RecoverEtcd from './commands/recover/etcd.ts'
 import Replace from './commands/replace.ts'
 import Resume from './commands/resume.ts'
 import Rollback from './commands/rollback.ts'
+import SiteFailOver from './commands/site/fail-over.ts'
 import Status from './commands/status.ts'
 import Restart from './commands/restart.ts'
 import Scale from './commands/scale.ts'
@@ -68,6 +69,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   history: History,
   init: Init,
   resume: Resume,
+  'site:fail-over': SiteFailOver,
   status: Status,
   'recover:etcd': RecoverEtcd,
   replace: Replace,

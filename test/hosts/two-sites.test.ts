@@ -216,6 +216,26 @@ describe('a deployment at two sites', () => {
     },
   )
 
+  test('goes on without a site that is lost, until it is back', { timeout: 600_000 }, async () => {
+    const settings = '/etc/clearwater/remote_cluster_settings'
+    const east = lab.host('east-1')
+    const alive = await operator.cw('site', 'fail-over', 'west', '--yes')
+    expect(alive, told(alive)).toMatchObject({ code: 8 })
+    expect(told(alive)).toContain('west-1 is at work')
+    expect(await east.must(`cat ${settings}`)).toContain(addressOf('west'))
+    await lab.host('west-1').kill()
+
+    const run = await operator.cw('site', 'fail-over', 'west', '--yes')
+
+    expect(run, told(run)).toMatchObject({ code: 0, stdout: 'the deployment goes on without west\n' })
+    expect((await operator.cw('cluster', 'show')).stdout).not.toContain('west')
+    await waitUntil('nobody to ask there', async () => (await east.run(`ls ${settings}`)).code !== 0)
+    await callAndHangUp(await registered('east'), await registered('east'))
+    await lab.host('west-1').boot()
+    await waitUntil('it to have joined again', async () => (await operator.cw('cluster', 'show')).stdout.match(/west-1 .*normal$/gm)?.length === 2, A_WHILE_MS) // prettier-ignore
+    await inStep()
+  })
+
   test('does not notice that the other site stands still for two seconds', { timeout: 300_000 }, async () => {
     const load = await SteadyLoad.start([lineAt('east')])
     for (let round = 0; round < 3; round++) {

@@ -7,10 +7,8 @@ import { Lab } from './lab/lab.ts'
 
 const ROLES = {
   'core-1': ['homestead', 'homer'],
-  'sprout-1': ['sprout'],
-  'sprout-2': ['sprout'],
-  'bono-1': ['bono'],
-  'bono-2': ['bono'],
+  'edge-1': ['sprout', 'bono'],
+  'edge-2': ['sprout', 'bono'],
 }
 
 interface Load {
@@ -89,7 +87,7 @@ describe('releases', () => {
       const { run, result } = await roll('upgrade', file)
 
       expect(run.code, told(run)).toBe(0)
-      expect(result.done).toEqual(['core-1', 'sprout-1', 'sprout-2', 'bono-1', 'bono-2'])
+      expect(result.done).toEqual(['core-1', 'edge-1', 'edge-2'])
       expect(await versions()).toEqual(everywhere('0.1.1'))
       expect(result.proof.established.ended).toBeGreaterThan(20)
       expect(result.proof.established, JSON.stringify(result.proof)).toMatchObject({ lost: 0 })
@@ -106,9 +104,9 @@ describe('releases', () => {
     expect(run.code, told(run)).toBe(5)
     expect(error).toMatchObject({
       code: 'UPGRADE_RETURNED',
-      message: 'sprout-1 did not serve with 0.1.2, and is back on 0.1.1',
+      message: 'edge-1 did not serve with 0.1.2, and is back on 0.1.1',
     })
-    expect(result.left).toEqual(['sprout-2', 'bono-1', 'bono-2'])
+    expect(result.left).toEqual(['edge-2'])
     expect(await versions()).toEqual({ ...everywhere('0.1.1'), 'core-1': '0.1.2' })
     // Nodes of both releases serve together.
     const verified = await operator.cw('verify')
@@ -119,8 +117,8 @@ describe('releases', () => {
     const { run, result } = await roll('rollback')
 
     expect(run.code, told(run)).toBe(0)
-    expect(result.done).toEqual(['bono-2', 'bono-1', 'sprout-2', 'core-1'])
-    expect(await versions()).toEqual({ ...everywhere('0.1.0'), 'core-1': '0.1.1', 'sprout-1': '0.1.1' })
+    expect(result.done).toEqual(['edge-2', 'core-1'])
+    expect(await versions()).toEqual({ ...everywhere('0.1.0'), 'core-1': '0.1.1', 'edge-1': '0.1.1' })
   })
 
   test('all nodes together, quickly', { timeout: 600_000 }, async () => {
@@ -134,7 +132,7 @@ describe('releases', () => {
     const missing = await operator.cw('upgrade', '9.9.9', '--yes')
     expect(missing.stderr).toContain('there is no release 9.9.9 on this machine')
     expect(missing.code).not.toBe(0)
-    await lab.host('bono-2').kill()
+    await lab.host('edge-2').kill()
     const down = await operator.cw('rollback', '--yes')
     expect(down.code, told(down)).toBe(7)
     expect(told(down)).toContain('releases are not changed while a node is down')
