@@ -22,11 +22,17 @@ Warnings do not stop a deployment.`
     ...deploymentFlag,
     ...fleetFlags,
     list: Flags.boolean({ summary: 'Only tell what is checked, with its codes.' }),
-    node: Flags.string({ summary: 'Only this node; may be repeated.', multiple: true, helpValue: 'NODE' }),
+    node: Flags.string({
+      summary: 'Only this node; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NODE',
+    }),
     only: Flags.option({
       summary: 'Only this check; may be repeated.',
       options: CHECK_CODES,
       multiple: true,
+      multipleNonGreedy: true,
       helpValue: 'CODE',
     })(),
   }

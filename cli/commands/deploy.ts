@@ -21,7 +21,12 @@ taken up by "cw resume", or by running it again.`
       summary:
         'Show every change, files as diffs, and change nothing. Exit code 3 if there is something to do.',
     }),
-    only: Flags.string({ summary: 'Only this node; may be repeated.', multiple: true, helpValue: 'NODE' }),
+    only: Flags.string({
+      summary: 'Only this node; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NODE',
+    }),
     'overwrite-drift': Flags.boolean({
       summary: 'Replace files that were edited by hand; a copy is kept beside each.',
     }),

@@ -11,7 +11,12 @@ of subscribers. Debian packages stay. Asks for the name of the deployment.`
     file: operationFlags.file,
     'accept-new': operationFlags['accept-new'],
     'dry-run': Flags.boolean({ summary: 'Show what would be removed, and change nothing.' }),
-    only: Flags.string({ summary: 'Only this node; may be repeated.', multiple: true, helpValue: 'NODE' }),
+    only: Flags.string({
+      summary: 'Only this node; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NODE',
+    }),
     confirm: Flags.string({ summary: 'The name of the deployment: do not ask for it.', helpValue: 'NAME' }),
   }
 

@@ -20,11 +20,17 @@ export default class Exec extends FleetCommand {
   static override flags = {
     ...deploymentFlag,
     ...fleetFlags,
-    node: Flags.string({ summary: 'Only this node; may be repeated.', multiple: true, helpValue: 'NODE' }),
+    node: Flags.string({
+      summary: 'Only this node; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NODE',
+    }),
     role: Flags.option({
       summary: 'Only nodes with this role; may be repeated.',
       options: ROLES,
       multiple: true,
+      multipleNonGreedy: true,
     })(),
     sudo: Flags.boolean({ summary: 'As root.' }),
     parallel: Flags.integer({ summary: 'So many nodes at a time.', default: 32, min: 1, max: 1000 }),

@@ -182,7 +182,12 @@ function told(wrong: string | undefined): true | string {
 }
 
 function hostFlag(purpose: Purpose) {
-  return Flags.string({ summary: HOSTS[purpose], helpValue: 'ADDRESSES', multiple: true })
+  return Flags.string({
+    summary: HOSTS[purpose],
+    helpValue: 'ADDRESSES',
+    multiple: true,
+    multipleNonGreedy: true,
+  })
 }
 
 async function exists(file: string): Promise<boolean> {

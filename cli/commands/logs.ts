@@ -25,11 +25,17 @@ so long ago (90s, 15m, 2h, 1d) or a date (2016-07-04, "2016-07-04 12:00:30"), in
     follow: Flags.boolean({ char: 'f', summary: 'Go on with what is logged from now on, until Ctrl-C.' }),
     since: Flags.string({ summary: 'From then on. Default: 15m, with --follow 1m.', helpValue: 'TIME' }),
     until: Flags.string({ summary: 'Up to then.', helpValue: 'TIME', exclusive: ['follow'] }),
-    node: Flags.string({ summary: 'Only this node; may be repeated.', multiple: true, helpValue: 'NODE' }),
+    node: Flags.string({
+      summary: 'Only this node; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NODE',
+    }),
     role: Flags.option({
       summary: 'Only the daemons of this role; may be repeated.',
       options: ROLES,
       multiple: true,
+      multipleNonGreedy: true,
     })(),
     grep: Flags.string({
       summary: 'Only lines in which this regular expression is found.',

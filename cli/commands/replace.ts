@@ -31,6 +31,7 @@ address. A node that is at work is refused.`
       summary: 'Accept that this is lost; may be repeated.',
       options: LOSSES,
       multiple: true,
+      multipleNonGreedy: true,
     }),
     release: Flags.string({
       summary: 'The release to put on nodes. Default: the one that this cw is.',

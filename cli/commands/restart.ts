@@ -23,7 +23,12 @@ are restarted, but not etcd.`
   static override flags = {
     ...deploymentFlag,
     ...fleetFlags,
-    node: Flags.string({ summary: 'Only on this node; may be repeated.', multiple: true, helpValue: 'NODE' }),
+    node: Flags.string({
+      summary: 'Only on this node; may be repeated.',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NODE',
+    }),
     timeout: Flags.integer({
       summary: 'Seconds that a daemon has to be healthy again.',
       default: 60,

@@ -38,6 +38,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
       summary: 'Accept what a guard says; may be repeated.',
       options: GUARDS,
       multiple: true,
+      multipleNonGreedy: true,
     }),
     release: Flags.string({
       summary: 'The release to put on nodes. Default: the one that this cw is.',

@@ -28,6 +28,7 @@ Ctrl-C leaves at once. Only the doors for phones open on --bind; everything else
         'Engines to keep data in instead of the data folder: memcached for registrations, cassandra for subscribers.',
       options: STORES,
       multiple: true,
+      multipleNonGreedy: true,
       delimiter: ',',
       default: [],
     })(),

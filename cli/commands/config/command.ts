@@ -18,6 +18,7 @@ export const deploymentFlags = {
     summary: 'Talk to these members of etcd, instead of going through a node by SSH.',
     env: 'CW_ETCD',
     multiple: true,
+    multipleNonGreedy: true,
     delimiter: ',',
     helpValue: 'URL',
   }),

@@ -16,6 +16,7 @@ Nothing is asked or changed; "cw check --only DNS" compares what DNS says with i
       summary: 'Address of the name server; IPv4, IPv6 or both. Default: the first node.',
       helpValue: 'ADDRESS',
       multiple: true,
+      multipleNonGreedy: true,
     }),
     serial: Flags.integer({
       summary: 'Serial number of the zone. Default: the time in seconds.',
