@@ -33,6 +33,7 @@ import Exec from './commands/exec.ts'
 import Ssh from './commands/ssh.ts'
 import Logs from './commands/logs.ts'
 import NodeForget from './commands/node/forget.ts'
+import Undrain from './commands/undrain.ts'
 import Upgrade from './commands/upgrade.ts'
 import Up from './commands/up.ts'
 import UserCreate from './commands/user/create.ts'
@@ -82,6 +83,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   ssh: Ssh,
   logs: Logs,
   'node:forget': NodeForget,
+  undrain: Undrain,
   up: Up,
   upgrade: Upgrade,
   'user:create': UserCreate,

@@ -34,6 +34,16 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
       ROLES.map(role => [role, Flags.string({ summary: `As ${role}=COUNT.`, helpValue: 'COUNT' })]),
     ),
     'dry-run': Flags.boolean({ summary: 'Show every change, and change nothing.' }),
+    'at-most': Flags.string({
+      summary: 'How long who goes is drained, such as 90s, 30m or 2h.',
+      default: '5m',
+      helpValue: 'TIME',
+    }),
+    then: Flags.option({
+      summary: 'What then: wait on, stop it all the same, or have it serve again.',
+      options: ['wait', 'drop', 'abort'] as const,
+      default: 'drop',
+    })(),
     accept: Flags.string({
       summary: 'Accept what a guard says; may be repeated.',
       options: GUARDS,
@@ -51,11 +61,13 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
     const [
       { parseTargets },
       { capacityGuards, courseOf, requireInSync, usedBy },
+      { parseSeconds },
       { requireAllReached, scaledDeployment },
       { releaseArtifact },
     ] = await Promise.all([
       import('../operations/scale/plan.ts'),
       import('../operations/scale/readiness.ts'),
+      import('../operations/duration.ts'),
       import('../operations/scale/scaled.ts'),
       import('../operations/deploy/artifact.ts'),
     ])
@@ -64,6 +76,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
       const count = given.get(role)
       return typeof count === 'string' ? [`${role}=${count}`] : []
     })
+    const drain = { seconds: parseSeconds('--at-most', flags['at-most']), then: flags.then }
     const targets = parseTargets([...argv.map(String), ...byFlags])
     const scaled = await scaledDeployment(flags.file, targets)
     const { changes, deployment, before } = scaled
@@ -86,7 +99,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
     await using proof = new Proof()
     const request: Request = {
       ...{ operation: 'deploy', deployment, release: await releaseArtifact(file) },
-      options: file === undefined ? {} : { release: file },
+      options: { drain, ...(file === undefined ? {} : { release: file }) },
       confirm: async preview => {
         requireAllReached(preview)
         const isConfirmed = await this.confirmPlan(preview, flags.yes)

@@ -26,6 +26,8 @@ export type StepEvent =
       readonly title: string
       readonly changes: readonly string[]
     }
+  /** Something that goes on for long says how it stands. */
+  | { readonly event: 'step.told'; readonly step: string; readonly text: string }
   | { readonly event: 'step.done'; readonly step: string; readonly ms: number }
   | { readonly event: 'step.failed'; readonly step: string; readonly error: StepError }
   | { readonly event: 'phase.stopped'; readonly phase: string; readonly why: string }
@@ -152,11 +154,11 @@ class Run {
     onEvent({ event: 'step.done', step: step.id, ms: Math.round(performance.now() - began) })
   }
 
-  async #change({ node, changes }: PlannedStep): Promise<void> {
+  async #change({ id, node, changes }: PlannedStep): Promise<void> {
     const shell = this.#parts.shells.get(node)
     const manifest = this.#manifests.get(node)
     if (shell === undefined || manifest === undefined) throw new CwError('BUG', `${node} was not reached`)
-    const tools = this.#tools(shell)
+    const tools = this.#tools(shell, id)
     await manifest.update(now =>
       changes.reduce((said, change) => actionNamed(actionOf(change)).announced?.(change, said) ?? said, now),
     )
@@ -166,14 +168,17 @@ class Run {
     )
   }
 
-  #tools(shell: NodeShell): Tools {
-    const { release, authority, etcd } = this.#parts
+  #tools(shell: NodeShell, step: string): Tools {
+    const { release, authority, etcd, onEvent } = this.#parts
     return {
       shell,
       release,
       authority,
       etcd,
       signal: this.#parts.abort,
+      tell: text => {
+        onEvent({ event: 'step.told', step, text })
+      },
       content: sha256 => {
         const text = this.#planned.contents.get(sha256)
         if (text === undefined) throw new CwError('BUG', `the plan has no text ${sha256}`)

@@ -1,5 +1,5 @@
 import { CwError } from '../../lib/kit/errors.ts'
-import type { EtcdView, Drift, Look, ReleaseArtifact } from './actions/action.ts'
+import type { DrainLimits, Drift, EtcdView, Look, ReleaseArtifact } from './actions/action.ts'
 import { CASSANDRA_UNIT } from './actions/cassandra-member.ts'
 import type { Authority } from './certificates/authority.ts'
 import { ACTIONS, actionNamed, type Change } from './actions/actions.ts'
@@ -64,6 +64,7 @@ export interface PlanRequest {
   readonly observed: readonly Observed[]
   /** Write over what others have edited; a copy stays beside it. */
   readonly overwriteDrift: boolean
+  readonly drain?: DrainLimits | undefined
   readonly render: (node: PlanNode, template: string) => string
 }
 
@@ -197,9 +198,10 @@ class NodePlanner {
   }
 
   #look(changing: boolean): Look {
-    const { deployment, sites, etcd, voters, release, authority, render } = this.#request
+    const { deployment, sites, etcd, voters, release, authority, drain, render } = this.#request
     return {
       ...{ deployment, sites, etcd, voters, release, authority, changing },
+      ...(drain === undefined ? {} : { drain }),
       cassandra: this.#cassandra,
       node: this.node.name,
       address: this.node.address,

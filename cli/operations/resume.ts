@@ -28,6 +28,7 @@ const optionsSchema = z.strictObject({
   only: z.array(z.string()).optional(),
   overwriteDrift: z.boolean().optional(),
   release: z.string().optional(),
+  drain: z.strictObject({ seconds: z.int().min(0), then: z.enum(['wait', 'drop', 'abort']) }).optional(),
   installed: z.strictObject({ version: z.string(), arch: z.string(), sha256: z.string() }).optional(),
 })
 
@@ -50,12 +51,13 @@ export async function resumable(request: ResumeRequest): Promise<Resumable> {
       remedies: ['run it again'],
     })
   }
-  const { only, overwriteDrift, release, installed } = options.data
+  const { only, overwriteDrift, drain, release, installed } = options.data
   return {
     operation,
     options: {
       ...(only === undefined ? {} : { only }),
       ...(overwriteDrift === undefined ? {} : { overwriteDrift }),
+      ...(drain === undefined ? {} : { drain }),
       ...(release === undefined ? {} : { release }),
       ...(installed === undefined ? {} : { installed }),
     },

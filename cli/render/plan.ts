@@ -29,6 +29,7 @@ export type EventView =
   | { readonly event: 'phase.started'; readonly title: string; readonly nodes: number }
   | { readonly event: 'phase.stopped'; readonly why: string }
   | { readonly event: 'step.started'; readonly step: string; readonly title: string }
+  | { readonly event: 'step.told'; readonly step: string; readonly text: string }
   | { readonly event: 'step.done'; readonly step: string; readonly ms: number }
   | {
       readonly event: 'step.failed'
@@ -75,6 +76,8 @@ export function formatEvent(event: EventView): string | undefined {
       return `${paint('red', 'stopped')}: ${event.why}`
     case 'step.started':
       return undefined
+    case 'step.told':
+      return `         ${event.step}: ${event.text}`
     case 'step.done':
       return `  ${paint('green', 'done')}   ${event.step} ${paint('dim', `${(event.ms / 1000).toFixed(1)} s`)}`
     case 'step.failed': {

@@ -61,6 +61,7 @@ export const ERROR_CODES = {
   DNS_UNREACHABLE: 'peer',
   DNS_REFUSED: 'peer',
   UPGRADE_RETURNED: 'environment',
+  DRAIN_ENDED: 'environment',
   BUG: 'bug',
 } as const satisfies Record<string, Fault>
 

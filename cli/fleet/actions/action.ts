@@ -63,8 +63,17 @@ export interface Look {
   readonly wanted: Map<string, string>
   /** Units that run here for roles which the node has no more. */
   readonly retired: readonly string[]
+  /** How long who serves is drained, where the operator says so. */
+  readonly drain?: DrainLimits
   /** Something else changes in the same step. */
   readonly changing: boolean
+}
+
+/** How long one that serves is waited for until it has nobody left, and what then. */
+export interface DrainLimits {
+  readonly seconds: number
+  /** Wait on, stop it all the same, or have it serve again. */
+  readonly then: 'wait' | 'drop' | 'abort'
 }
 
 /** What is known before a node was looked at. */
@@ -96,6 +105,8 @@ export interface Tools {
   /** The text with this digest. */
   readonly content: (sha256: string) => string
   readonly etcd: () => Promise<EtcdClient>
+  /** How something stands that takes long. */
+  readonly tell: (text: string) => void
 }
 
 /**

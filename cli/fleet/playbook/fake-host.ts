@@ -5,7 +5,7 @@ import { join } from 'node:path'
 const PROGRAMS: Readonly<Record<string, string>> = {
   systemctl: String.raw`
     verb=$1; shift
-    while [ "$1" != "\${1#-}" ]; do if [ "$1" = -p ]; then shift 2; else [ "$1" = --now ] && now=1; shift; fi; done
+    while [ "$1" != "\${1#-}" ]; do if [ "$1" = -p ] || [ "$1" = -s ]; then last=$2; shift 2; else [ "$1" = --now ] && now=1; shift; fi; done
     name=$1
     case $verb in
     show)
@@ -17,6 +17,9 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     start|restart)
       [ -f "$STATE/broken/$name" ] && exit 1
       date +%s%N > "$STATE/active/$name" ;;
+    is-active) [ -f "$STATE/active/$name" ] ;;
+    # Who drains ends at once, unless it has somebody left.
+    kill) [ "$last" != QUIT ] || [ -f "$STATE/lingers/$name" ] || rm -f "$STATE/active/$name" ;;
     cat|daemon-reload|reset-failed|status) ;;
     esac`,
   journalctl: 'echo "it does not want to"',
@@ -43,6 +46,8 @@ export interface FakeHost {
   readonly root: string
   /** Makes a package or a unit fail from now on, or work again. */
   breakIt(name: string, broken?: boolean): void
+  /** Has a unit go on serving somebody while it drains, or no more. */
+  linger(name: string, lingers?: boolean): void
   /** Every call of systemctl that changes something so far, such as `systemctl restart it.service`. */
   calls(): readonly string[]
   has(kind: 'active' | 'enabled' | 'packages' | 'accounts', name: string): boolean
@@ -52,7 +57,7 @@ export interface FakeHost {
 /** Makes a folder into a host for `localShell`: with a package manager, systemd and accounts that live in files. */
 export function fakeHost(root: string): FakeHost {
   const state = join(root, 'state')
-  for (const folder of ['active', 'enabled', 'broken', 'packages', 'accounts', 'owners']) {
+  for (const folder of ['active', 'enabled', 'broken', 'packages', 'accounts', 'owners', 'lingers']) {
     mkdirSync(join(state, folder), { recursive: true })
   }
   for (const folder of ['etc', 'usr/sbin', 'usr/local/bin', 'opt']) {
@@ -71,6 +76,11 @@ export function fakeHost(root: string): FakeHost {
     breakIt: (name, broken = true) => {
       const file = join(state, 'broken', name)
       if (broken) writeFileSync(file, '')
+      else rmSync(file, { force: true })
+    },
+    linger: (name, lingers = true) => {
+      const file = join(state, 'lingers', name)
+      if (lingers) writeFileSync(file, '')
       else rmSync(file, { force: true })
     },
     calls: () => (text(join(state, 'calls')) ?? '').split('\n').filter(line => line !== ''),

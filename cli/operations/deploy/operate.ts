@@ -3,7 +3,7 @@ import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/
 import { OPTIONS } from '../../../lib/config/options.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import type { EtcdView, InstalledRelease, ReleaseArtifact } from '../../fleet/actions/action.ts'
+import type { DrainLimits, EtcdView, InstalledRelease, ReleaseArtifact } from '../../fleet/actions/action.ts'
 import type { Authority } from '../../fleet/certificates/authority.ts'
 import { carryOut, type Ended, type StepEvent } from '../../fleet/carry-out.ts'
 import type { FleetOptions } from '../../fleet/fleet.ts'
@@ -25,6 +25,8 @@ export type OperationName = 'deploy' | 'destroy'
 export interface OperationOptions {
   readonly only?: readonly string[]
   readonly overwriteDrift?: boolean
+  /** How long who serves no more is drained. Default: five minutes, and then it is stopped. */
+  readonly drain?: DrainLimits
   /** A release file; absent: the one that this cw is, or the one that is installed. */
   readonly release?: string
   /** A release that lies on the nodes already. */
@@ -264,6 +266,7 @@ function open(request: OperationRequest): Promise<Session> {
     playbook: loadPlaybook(operation),
     only: options.only,
     overwriteDrift: options.overwriteDrift === true,
+    drain: options.drain,
     secrets: () => readSecrets(deployment),
     secretNames: [
       ...[...OPTIONS.values()].filter(option => option.secret === true).map(option => option.name),

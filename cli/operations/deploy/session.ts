@@ -3,7 +3,7 @@ import { etcdVoters } from '../../../lib/config/deployment/voters.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
 import { configurationKey } from '../../../lib/etcd/layout.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import type { EtcdView, ReleaseArtifact } from '../../fleet/actions/action.ts'
+import type { DrainLimits, EtcdView, ReleaseArtifact } from '../../fleet/actions/action.ts'
 import type { Authority } from '../../fleet/certificates/authority.ts'
 import { connectEtcd } from '../../fleet/etcd.ts'
 import { Fleet, forEach, type FleetOptions, type Unreachable } from '../../fleet/fleet.ts'
@@ -32,6 +32,7 @@ export interface SessionOptions {
   readonly only: readonly string[] | undefined
   readonly release: ReleaseArtifact | undefined
   readonly overwriteDrift: boolean
+  readonly drain?: DrainLimits | undefined
   /** Values of secret options by name. */
   readonly secrets: () => Promise<ReadonlyMap<string, string>>
   readonly secretNames: readonly string[]
@@ -99,7 +100,7 @@ export class Session implements AsyncDisposable {
     readonly etcd: EtcdView
     readonly authority: Authority | undefined
   }> {
-    const { deployment, playbook, release, overwriteDrift } = this.#options
+    const { deployment, playbook, release, overwriteDrift, drain } = this.#options
     const seen = await this.#observe()
     requireOwn(deployment.name, seen)
     const etcd = await etcdViewOf(seen, this.voters, deployment.sites, () => this.etcd())
@@ -107,7 +108,7 @@ export class Session implements AsyncDisposable {
     const values = await this.#values(etcd, authority)
     const observed = seen.filter(({ node }) => this.meant.some(each => each.name === node.name))
     const planned = planOperation({
-      ...{ playbook, release, authority, overwriteDrift, observed, etcd },
+      ...{ playbook, release, authority, overwriteDrift, drain, observed, etcd },
       deployment: deployment.name,
       sites: deployment.sites,
       voters: this.voters,
