@@ -1,7 +1,7 @@
 // Deployments to eight real hosts, again and again, inside the lab of test/hosts.
 // usage: node test/hosts/run.ts bench/operations-lab.ts REPEATS RESULT_FILE
 import { statSync, writeFileSync } from 'node:fs'
-import { deploymentOf, makeRelease, Operator, told } from '../test/hosts/deployment.ts'
+import { deploymentOf, makeRelease, Operator, releaseAs, told } from '../test/hosts/deployment.ts'
 import { attempt, tool } from '../test/hosts/lab/command.ts'
 import type { Layer } from '../test/hosts/lab/environment.ts'
 import { Lab, type CwResult } from '../test/hosts/lab/lab.ts'
@@ -16,6 +16,18 @@ export interface LabFigures {
   readonly configSet: readonly Cost[]
   readonly status: readonly Cost[]
   readonly releaseBytes: number
+  readonly changes: readonly ChangeCost[]
+}
+
+/** What changing a deployment took, with calls going on. */
+export interface ChangeCost {
+  readonly what: string
+  readonly ms: number
+  /** That were changed, one after the other. */
+  readonly nodes: number
+  readonly calls: { readonly tried: number; readonly failed: number }
+  readonly established: { readonly ended: number; readonly lost: number }
+  readonly longestGapMs: number
 }
 
 export interface Cost {
@@ -55,8 +67,45 @@ const release = await onHosts('services', async (lab, operator) => {
 await onHosts('base', async (_lab, operator) => {
   await measure('cleanDeploy', () => operator.deploy('--yes', '--no-verify'))
 })
-const result: LabFigures = { ...figures, releaseBytes: release }
+const changes = await changing()
+const result: LabFigures = { ...figures, releaseBytes: release, changes }
 writeFileSync(file, JSON.stringify(result))
+
+/** Two bonos, so that telephones have another one to go to while theirs restarts. */
+async function changing(): Promise<readonly ChangeCost[]> {
+  const own = { 'core-1': ['homestead', 'homer'], 'edge-1': ['sprout', 'bono'], 'edge-2': ['sprout', 'bono'] }
+  const hosts = [...Object.keys(own), 'spare-1', 'spare-2'].map(name => ({ name }))
+  await using lab = await Lab.start({ hosts, layer: 'services' })
+  const release = await makeRelease(lab)
+  const operator = new Operator(lab, { release })
+  operator.write(deploymentOf(lab, own))
+  const deployed = await operator.deploy('--yes')
+  if (deployed.code !== 0) throw new Error(told(deployed))
+  const costs: ChangeCost[] = []
+  const change = async (what: string, nodes: number, run: () => Promise<CwResult>): Promise<void> => {
+    const begun = performance.now()
+    const done = await run()
+    const ms = performance.now() - begun
+    if (done.code !== 0) throw new Error(`${what} ended with ${String(done.code)}:\n${told(done)}`)
+    const { proof } = (
+      JSON.parse(done.stdout) as { result: { proof: Omit<ChangeCost, 'what' | 'ms' | 'nodes'> } }
+    ).result
+    const { calls, established, longestGapMs } = proof
+    costs.push({ ...{ what, ms, nodes }, calls, established, longestGapMs })
+    console.error(`${what}: ${Math.round(ms)} ms, ${JSON.stringify(proof)}`)
+  }
+  const proven = ['--prove', '--json'] as const
+  await change('scale', 1, () => operator.scale('sprout=3', ...proven))
+  await change('restart', 3, () => operator.cw('restart', 'sprout', '--yes', ...proven))
+  const next = releaseAs(lab, release, '0.1.1')
+  const quiet = ['--yes', '--soak', '0', '--json'] as const
+  await change('upgrade', 5, () => operator.cw('upgrade', next, ...quiet))
+  await change('rollback', 5, () => operator.cw('rollback', ...quiet))
+  await change('scale back', 1, () => operator.scale('sprout=2', ...proven))
+  await lab.host('edge-2').kill()
+  await change('replace', 1, () => operator.replace('edge-2', '--with', 'spare-2', ...proven))
+  return costs
+}
 
 /** Gives the size of the release that is deployed. */
 async function onHosts(layer: Layer, work: (lab: Lab, operator: Operator) => Promise<void>): Promise<number> {

@@ -8,7 +8,7 @@ import { provisionMany, subscriber } from '../test/support/subscribers.ts'
 import { TempDir } from '../test/support/temp-dir.ts'
 import { names } from './load.ts'
 import type { ManyNodes } from './many-nodes.ts'
-import type { Cost, LabFigures } from './operations-lab.ts'
+import type { ChangeCost, Cost, LabFigures } from './operations-lab.ts'
 import type { Scale } from './measures.ts'
 import type { Row } from './report.ts'
 
@@ -53,6 +53,7 @@ async function benchLab(repeats: number): Promise<Row[]> {
     seconds('cw config set, until it is live on all nodes', figures.configSet),
     sent('cw config set: sent over SSH', figures.configSet),
     { ...seconds('cw status', figures.status), floor: { kind: 'value', atMost: 2 } },
+    ...figures.changes.map(changed),
   ]
 }
 
@@ -118,6 +119,17 @@ function milliseconds(what: string, values: readonly number[], atMost?: number):
 
 function seconds(what: string, costs: readonly Cost[]): Row {
   return { what, unit: 's', values: { clearwater: costs.map(cost => cost.ms / 1000) } }
+}
+
+function changed({ what, ms, nodes, calls, established, longestGapMs }: ChangeCost): Row {
+  return {
+    what: `cw ${what}, ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`,
+    unit: 's',
+    values: { clearwater: [ms / 1000] },
+    note:
+      `${calls.failed} of ${calls.tried} calls were not put through, ${established.lost} of ${established.ended} that stood were lost; ` +
+      `longest time without one ${(longestGapMs / 1000).toFixed(1)} s.`,
+  }
 }
 
 function sent(what: string, costs: readonly Cost[]): Row {

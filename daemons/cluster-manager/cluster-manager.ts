@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { clusteringKey, SPROUT_CLUSTERS, type Cluster } from '../../lib/clustering/clusters.ts'
 import { ClusterMember, viewsOf, type ClusteredStore } from '../../lib/clustering/member.ts'
+import { Watchdog } from '../../lib/clustering/watchdog.ts'
 import type { ClusterView } from '../../lib/clustering/states.ts'
 import type { EtcdClient } from '../../lib/etcd/client.ts'
 import { startFollower, type Follower, type RunningFollower } from '../../lib/http/follower.ts'
@@ -84,7 +85,10 @@ interface Membership {
   readonly cluster: Cluster
   readonly member: ClusterMember
   readonly files: StoreFiles
+  readonly watchdog: Watchdog
 }
+
+const LOOK_EVERY = seconds(10)
 
 class ClusterManager implements Follower {
   readonly #options: ClusterManagerOptions
@@ -125,6 +129,7 @@ class ClusterManager implements Follower {
     await Promise.all([
       ...this.#memberships.map(({ member }) => member.follow(signal)),
       ...this.#memberships.map(membership => this.#followOther(membership)),
+      this.#watch(signal),
     ])
   }
 
@@ -162,6 +167,9 @@ class ClusterManager implements Follower {
         'Whether the cluster rests, and this node is in it as it is meant to be.',
         ({ member }) => Number(member.isWanted ? member.isSettled : member.isOut),
       ),
+      gauge('stuck', 'Whether it has not got there for a quarter of an hour.', ({ watchdog }) =>
+        Number(watchdog.isStuck),
+      ),
       gauge('nodes', 'Nodes in the cluster, whatever their state.', ({ member }) => member.view.size),
     ]
   }
@@ -179,7 +187,21 @@ class ClusterManager implements Follower {
       ...(quiet === undefined ? {} : { quiet }),
       onConnection: (connected, reason) => this.#tell(connected, reason),
     })
-    return { cluster, member, files }
+    return { cluster, member, files, watchdog: new Watchdog(clock) }
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts
+    while (!signal.aborted) {
+      for (const { cluster, member, watchdog } of this.#memberships) {
+        const about = { cluster: `${cluster.type} ${cluster.store}`, state: member.state }
+        const found = watchdog.look(member.isWanted ? member.isSettled : member.isOut)
+        if (found === 'stuck')
+          log.error('this node has not got where it is to be for a quarter of an hour: cw cluster show says whom that waits for', about) // prettier-ignore
+        else if (found === 'well') log.info('this node is where it is to be again', about)
+      }
+      await pause(clock, LOOK_EVERY, signal)
+    }
   }
 
   #tell(connected: boolean, reason: string): void {

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Child } from '../support/child.ts'
@@ -56,6 +57,29 @@ export async function makeRelease(lab: Lab): Promise<string> {
   const bundle = await lab.cw(['bundle', '--json'])
   if (bundle.code !== 0) throw new Error(`there is no release:\n${told(bundle)}`)
   return (JSON.parse(bundle.stdout) as { result: { file: string } }).result.file
+}
+
+/** A release under another version. @param broken a daemon of it that does not start */
+export function releaseAs(lab: Lab, release: string, version: string, broken?: string): string {
+  const folder = join(lab.home, `release-${version}`)
+  mkdirSync(folder)
+  execFileSync('tar', ['-xzf', release, '-C', folder, '--strip-components=1'])
+  const manifest = join(folder, 'manifest.json')
+  writeFileSync(
+    manifest,
+    readFileSync(manifest, 'utf8').replace(/"version": ".*"/, `"version": "${version}"`),
+  )
+  if (broken !== undefined) {
+    const main = join(folder, 'dist', 'main.js')
+    const exits = `if (process.argv[3] === ${JSON.stringify(broken)}) process.exit(1)\n`
+    writeFileSync(main, exits + readFileSync(main, 'utf8'))
+  }
+  const file = join(lab.home, `clearwater-${version}-linux-${process.arch}.tar.gz`)
+  const name = `s,^release-${version},clearwater-${version},`
+  const entries = [`release-${version}/manifest.json`, `release-${version}`]
+  execFileSync('tar', ['-czf', file, '-C', lab.home, '--transform', name, ...entries])
+  rmSync(folder, { recursive: true })
+  return file
 }
 
 export interface OperatorOptions {

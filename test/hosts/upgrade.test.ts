@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deploymentOf, makeRelease, Operator, told } from './deployment.ts'
+import { deploymentOf, makeRelease, Operator, releaseAs, told } from './deployment.ts'
 import { Lab } from './lab/lab.ts'
 
 const ROLES = {
@@ -34,26 +32,6 @@ describe('releases', () => {
     await lab.close()
   })
 
-  /** Our release under another version, with one daemon of it that does not start. */
-  function releaseWith(version: string, broken?: string): string {
-    const folder = join(lab.home, `release-${version}`)
-    mkdirSync(folder)
-    execFileSync('tar', ['-xzf', first, '-C', folder, '--strip-components=1'])
-    const manifest = join(folder, 'manifest.json')
-    writeFileSync(
-      manifest,
-      readFileSync(manifest, 'utf8').replace(/"version": ".*"/, `"version": "${version}"`),
-    )
-    if (broken !== undefined) {
-      const main = join(folder, 'dist', 'main.js')
-      writeFileSync(main, `if (process.argv[3] === ${JSON.stringify(broken)}) process.exit(1)\n${readFileSync(main, 'utf8')}`) // prettier-ignore
-    }
-    const file = join(lab.home, `clearwater-${version}-linux-${process.arch}.tar.gz`)
-    execFileSync('tar', ['-czf', file, '-C', lab.home, '--transform', `s,^release-${version},clearwater-${version},`, `release-${version}/manifest.json`, `release-${version}`]) // prettier-ignore
-    rmSync(folder, { recursive: true })
-    return file
-  }
-
   const versionOn = async (name: string): Promise<string> => {
     const link = await lab.host(name).must('readlink -f /opt/clearwater/current')
     return link.trim().replace(/^.*\//, '')
@@ -76,7 +54,7 @@ describe('releases', () => {
     'an upgrade goes node by node, and no call that stands is lost',
     { timeout: 600_000, retry: 0 },
     async () => {
-      const file = releaseWith('0.1.1')
+      const file = releaseAs(lab, first, '0.1.1')
       const shown = await operator.cw('upgrade', file, '--dry-run')
       expect(shown.stdout).toMatch(
         /^core-1 +homestead, homer +0\.1\.0 \w{8} +0\.1\.1 \w{8} +first of its kind$/m,
@@ -97,7 +75,7 @@ describe('releases', () => {
   )
 
   test('a release with which a daemon does not start is taken back there', { timeout: 600_000 }, async () => {
-    const file = releaseWith('0.1.2', 'sprout')
+    const file = releaseAs(lab, first, '0.1.2', 'sprout')
 
     const { run, result, error } = await roll('upgrade', file)
 

@@ -31,7 +31,9 @@ export class NameServer {
     return texts.flatMap(pieces => {
       const [, name, type] = /^(\S+) (\S+)$/.exec(pieces.join('')) ?? []
       const known = RECORD_TYPES.find(each => each === type)
-      return name === undefined || known === undefined ? [] : [{ name, type: known }]
+      const { zone } = this.#settings
+      const isOurs = name === zone || name?.endsWith(`.${zone}`) === true
+      return name === undefined || known === undefined || !isOurs ? [] : [{ name, type: known }]
     })
   }
 
