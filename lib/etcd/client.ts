@@ -184,7 +184,8 @@ export class EtcdClient implements AsyncDisposable {
   /** Removes a member; one that is not there is none to remove. */
   async memberRemove(id: string): Promise<void> {
     try {
-      await this.#gateway.call('/v3/cluster/member/remove', { ID: id }, { effect: 'repeatable' })
+      const options = { effect: 'repeatable', deadline: TAKEN_IN_WITHIN } as const
+      await this.#gateway.call('/v3/cluster/member/remove', { ID: id }, options)
     } catch (error) {
       if (!(error instanceof CwError && error.message.includes('member not found'))) throw error
     }
