@@ -137,6 +137,12 @@ class SharingNode implements AsyncDisposable {
     return (await page.json()) as never
   }
 
+  /** Whether its memcached has all that it is to have. */
+  async isFilled(): Promise<boolean> {
+    const ask = statusByHttp({ astaire: `http://${this.address}:${this.#astaire?.port ?? 0}` })
+    return (await ask('astaire'))?.state === 'synchronised'
+  }
+
   hasFile(name: string): boolean {
     return readdirSync(join(this.#dir.path, 'etc')).includes(name)
   }
@@ -298,6 +304,7 @@ describe('nodes that share registrations and timers', () => {
     if (second === undefined || third === undefined) throw new Error('no nodes')
     await settled(first, second)
     const impus = await register(first, 100)
+    await waitUntil('the first to be filled', () => first.isFilled())
     await second.kill()
     const joining = third.start()
     await waitUntil('it to join', async () =>

@@ -8,13 +8,28 @@ const QUIET_MS = 5000
 const BUSY_PAUSE_MS = 200
 const MOST_TRIES = 50
 const MAX_LINE = 4096
+/** A dump passes over what somebody else is just reading or writing; that this is so twice is not to be expected. */
+const PASSES = 2
 
 /**
- * Tells every key that a server has, expired ones perhaps among them, in no order.
+ * The keys that a server has, expired ones perhaps among them, in no order.
  *
  * @throws MemcachedFailure if it cannot be reached, falls silent, or will not tell
  */
-export async function dumpKeys(server: ServerAddress, onKey: (key: string) => void): Promise<void> {
+export async function keysOn(
+  server: ServerAddress,
+  isMeant: (key: string) => boolean,
+): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>()
+  for (let pass = 0; pass < PASSES; pass++) {
+    await dump(server, key => {
+      if (isMeant(key)) keys.add(key)
+    })
+  }
+  return keys
+}
+
+async function dump(server: ServerAddress, onKey: (key: string) => void): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     if (await dumpOnce(server, onKey)) return
     if (attempt === MOST_TRIES) throw new MemcachedFailure(nameOf(server), 'it is busy with other dumps')

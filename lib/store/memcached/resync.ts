@@ -1,6 +1,6 @@
 import { parseServerAddress, type ClusterView, type ServerAddress } from './cluster-settings.ts'
 import { MemcachedConnection, MemcachedFailure, type Item } from './connection.ts'
-import { dumpKeys } from './dump.ts'
+import { keysOn } from './dump.ts'
 import { replicasOf, VBUCKETS, vbucketOf } from './placement.ts'
 import { isNewer } from './stamp.ts'
 
@@ -133,13 +133,10 @@ async function copy(
   own: MemcachedConnection,
   options: ResyncOptions,
 ): Promise<void> {
-  const keys: string[] = []
   const known = options.progress.connections.get(server)
   const connection = { bucketsNeeded: buckets.size, bucketsDone: 0, buckets: new Map(known?.buckets) }
   options.progress.connections.set(server, connection)
-  await dumpKeys(addressOf(server), key => {
-    if (isShared(key) && buckets.has(vbucketOf(key))) keys.push(key)
-  })
+  const keys = [...(await keysOn(addressOf(server), key => isShared(key) && buckets.has(vbucketOf(key))))]
   const source = connectionTo(server)
   try {
     for (let at = 0; at < keys.length && !options.signal.aborted; at += BATCH) {

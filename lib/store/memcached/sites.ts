@@ -3,7 +3,7 @@ import type { Clock } from '../../kit/clock.ts'
 import { MemcachedCluster } from './cluster.ts'
 import type { ClusterView } from './cluster-settings.ts'
 import { MemcachedFailure } from './connection.ts'
-import { dumpKeys } from './dump.ts'
+import { keysOn } from './dump.ts'
 import { comparable } from './history.ts'
 import { replicasOf, vbucketOf } from './placement.ts'
 import { MemcachedRegistrationStore, REGISTRATIONS, registrationCodec } from './registrations.ts'
@@ -87,9 +87,11 @@ async function keysAt(
   let isComplete = true
   for (const server of new Set([...servers, ...newServers])) {
     try {
-      await dumpKeys(addressOf(server), key => {
-        if (key.startsWith(`${REGISTRATIONS}\\\\`) && placed[vbucketOf(key)]?.[0] === local) keys.add(key)
-      })
+      const found = await keysOn(
+        addressOf(server),
+        key => key.startsWith(`${REGISTRATIONS}\\\\`) && placed[vbucketOf(key)]?.[0] === local,
+      )
+      for (const key of found) keys.add(key)
     } catch (error) {
       if (!(error instanceof MemcachedFailure)) throw error
       isComplete = false
