@@ -16,6 +16,15 @@ describe('an operation that another machine tells of', () => {
     expect(readOperation(text)).toEqual(record)
   })
 
+  test('goes back to the release that lies on the nodes, where it was about to', () => {
+    const installed = { version: '0.1.0', arch: 'x64', sha256: 'a'.repeat(64) }
+
+    expect(fromElsewhere(told({ options: { only: ['a'], installed } }), DEPLOYMENT).options).toEqual({
+      only: ['a'],
+      installed,
+    })
+  })
+
   test('is refused if its id could name another file', () => {
     expect(() => fromElsewhere(told({ id: '../../20260102T030405-1a2b' }), DEPLOYMENT)).toThrow(
       expect.objectContaining({ code: 'OPERATION_UNKNOWN' }),

@@ -80,8 +80,9 @@ async function recordOf({ deployment, id, fleet, onWarning }: ResumeRequest): Pr
 }
 
 /**
- * A record that was not written here: every voter can write one. It may say on which nodes to go on, but neither name
- * files of this machine nor take the guard off what was edited by hand.
+ * A record that was not written here: every voter can write one. It may say on which nodes to go on, with which of the
+ * releases that lie there, and for how long they drain, but neither name files of this machine nor take the guard off
+ * what was edited by hand.
  *
  * @throws OPERATION_UNKNOWN
  */
@@ -91,8 +92,10 @@ export function fromElsewhere(record: OperationRecord, { name, file }: Deploymen
       changed: 'nothing',
     })
   }
-  const { only } = record.options
-  const options = only === undefined ? {} : { only }
+  const { only, installed, drain } = record.options
+  const options = Object.fromEntries(
+    Object.entries({ only, installed, drain }).filter(([, value]) => value !== undefined),
+  )
   const own = { id: record.id, deployment: name, file, options }
   const entries = record.entries.map(entry =>
     entry.event === 'operation.started' ? { ...entry, ...own } : entry,

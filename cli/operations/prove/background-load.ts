@@ -104,7 +104,12 @@ export class BackgroundLoad implements AsyncDisposable {
     const { edges } = this.#place
     if (edges.length === 0) throw impossible('there is no bono')
     const lines = await this.#provision(edges.flatMap(() => LINES))
-    this.#lines = lines.map((line, index) => this.#run(line, Math.floor(index / LINES.length)))
+    this.#lines = lines.map((line, index) =>
+      // What is wrong with the load itself must not end what it goes along with.
+      this.#run(line, Math.floor(index / LINES.length)).catch((error: unknown) => {
+        this.#counter.called(`the load itself has failed: ${String(error)}`)
+      }),
+    )
   }
 
   /** The first homestead that answers takes them. What one has made is removed by whoever answers then. */
