@@ -34,6 +34,11 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
       ROLES.map(role => [role, Flags.string({ summary: `As ${role}=COUNT.`, helpValue: 'COUNT' })]),
     ),
     'dry-run': Flags.boolean({ summary: 'Show every change, and change nothing.' }),
+    detach: Flags.boolean({
+      summary: 'Go on in the background; "cw status --watch" shows how far it is. Needs --yes.',
+      dependsOn: ['yes'],
+      exclusive: ['dry-run'],
+    }),
     'at-most': Flags.string({
       summary: 'How long who goes is drained, such as 90s, 30m or 2h.',
       default: '5m',
@@ -58,6 +63,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
 
   protected override async perform(): Promise<Outcome> {
     const { argv, flags } = await this.parse(Scale)
+    if (flags.detach) return this.#detach(flags.file)
     const [
       { parseTargets },
       { capacityGuards, courseOf, requireInSync, usedBy },
@@ -116,6 +122,20 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
       this.note(warning)
     })
     return { ...outcome, result: { changes, ...(outcome.result as object) } }
+  }
+
+  /** What is wrong with the file is told here; the rest is in the log. */
+  async #detach(file: string): Promise<Outcome> {
+    const [{ loadDeployment }, { detach }] = await Promise.all([
+      import('../operations/deployment-file.ts'),
+      import('../operations/detach.ts'),
+    ])
+    const { name } = await loadDeployment(file)
+    const { pid, log } = detach(
+      name,
+      process.argv.slice(2).filter(arg => arg !== '--detach'),
+    )
+    return { result: { pid, log }, text: `it goes on by itself: cw status --watch\nwhat it says: ${log}` }
   }
 
   /** Who goes leaves DNS first, and is drained once nobody can have kept its records. */
