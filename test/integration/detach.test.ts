@@ -27,8 +27,8 @@ test('cw scale goes on without its terminal, and says into a file what it would 
   expect({ code, isThere: existsSync(result.log) }).toEqual({ code: 0, isThere: true })
   await waitUntil(
     'it to have ended',
-    () => readFileSync(result.log, 'utf8').includes('"status": "error"'),
-    60_000,
+    () => readFileSync(result.log, 'utf8').includes('"status":"error"'),
+    30_000,
   )
   expect(readFileSync(result.log, 'utf8')).toContain('NODE_UNREACHABLE')
   await waitUntil('its process to be gone', () => !existsSync(`/proc/${result.pid}/exe`))
