@@ -124,6 +124,7 @@ test('cw config schema prints a JSON schema that names each key', async () => {
     'nodes',
     'sites',
     'ssh',
+    'dns',
     'settings',
     'user_settings',
     'secrets',
