@@ -181,14 +181,18 @@ export class EtcdClient implements AsyncDisposable {
     return decodeMember(objectIn(answer, 'member'))
   }
 
-  /** Removes a member; one that is not there is none to remove. */
+  /**
+   * Removes a member; one that is not there is none to remove. Returns once the others serve: a leader stands still while it
+   * lets go of one that is dead, and they elect another.
+   */
   async memberRemove(id: string): Promise<void> {
+    const deadline = TAKEN_IN_WITHIN
     try {
-      const options = { effect: 'repeatable', deadline: TAKEN_IN_WITHIN } as const
-      await this.#gateway.call('/v3/cluster/member/remove', { ID: id }, options)
+      await this.#gateway.call('/v3/cluster/member/remove', { ID: id }, { effect: 'repeatable', deadline })
     } catch (error) {
       if (!(error instanceof CwError && error.message.includes('member not found'))) throw error
     }
+    await this.#gateway.call('/v3/kv/range', { key: base64('/') }, { effect: 'read', deadline })
   }
 
   /** How each origin that was given does; never throws for what the cluster does. */
