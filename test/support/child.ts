@@ -93,7 +93,8 @@ export class Child implements AsyncDisposable {
     try {
       return await within(what, this.exited, patienceMs)
     } catch (cause) {
-      throw new Error(`${what} does not end; it has said:\n${this.#stdout}\n${this.#stderr}`, { cause })
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new Error(`${why}; it has said:\n${this.#stdout}\n${this.#stderr}`, { cause })
     }
   }
 
