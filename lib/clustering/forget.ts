@@ -1,4 +1,8 @@
+import { seconds } from '../kit/clock.ts'
 import { ClusterMember, type ClusterMemberOptions } from './member.ts'
+
+/** Nobody who is dead says that he wants to leave too. */
+const QUIET = seconds(1)
 
 /**
  * Has a node that is gone for good go along with what its cluster is in the middle of, and leave it: the others wait for it
@@ -12,5 +16,6 @@ export async function forgetNode(
   signal: AbortSignal,
 ): Promise<void> {
   const store = { run: () => Promise.resolve() }
-  await new ClusterMember({ ...options, store, isWanted: false, isForced: true }).leave(signal)
+  const quiet = options.quiet ?? QUIET
+  await new ClusterMember({ ...options, store, quiet, isWanted: false, isForced: true }).leave(signal)
 }

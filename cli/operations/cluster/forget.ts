@@ -57,7 +57,7 @@ export interface ForgetRequest {
   readonly address: string
   readonly clusters: readonly ClusterReport[]
   readonly clock: Clock
-  /** How long it waits for others who may want to leave too. Default 30 s. */
+  /** How long it waits for others who may want to leave too. Default 1 s. */
   readonly quiet?: Duration
   readonly signal: AbortSignal
   readonly onCluster: (cluster: ClusterReport, state: 'is left' | 'is without it') => void
