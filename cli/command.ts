@@ -1,5 +1,5 @@
 import { Command, Errors } from '@oclif/core'
-import { EXIT } from '../lib/kit/errors.ts'
+import { CwError, EXIT } from '../lib/kit/errors.ts'
 import { asCwError } from './render/failure.ts'
 import { printWarning, reportFailure, reportOutcome, type Outcome } from './render/report.ts'
 
@@ -33,6 +33,27 @@ export abstract class CwCommand extends Command {
   /** True where a question can be asked: a person at a terminal, and no program reading along. */
   protected get interactive(): boolean {
     return process.stdin.isTTY && process.stderr.isTTY && !this.jsonEnabled()
+  }
+
+  /**
+   * Asks whether to go on.
+   *
+   * @param what is to be confirmed, as the beginning of a sentence
+   * @throws CwError NOT_CONFIRMED if the answer is no, or there is nobody to ask
+   */
+  protected async confirm(
+    question: string,
+    what: string,
+    { shown, remedies = [] }: { readonly shown?: string; readonly remedies?: readonly string[] } = {},
+  ): Promise<void> {
+    const refusal = new CwError('NOT_CONFIRMED', `${what} was not confirmed`, {
+      changed: 'nothing',
+      remedies: [...remedies, 'do it without a question: --yes'],
+    })
+    if (!this.interactive) throw refusal
+    if (shown !== undefined) process.stderr.write(`${shown}\n`)
+    const { confirm } = await import('@inquirer/prompts')
+    if (!(await confirm({ message: question, default: false }, { output: process.stderr }))) throw refusal
   }
 
   /** Aborts at the first Ctrl-C, which finishes what has begun and starts nothing new; a second one leaves at once. */

@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core'
-import { CwError } from '../../lib/kit/errors.ts'
 import type { Dependents } from '../operations/repair/take-out.ts'
 import { printable } from '../render/printable.ts'
 import type { Outcome } from '../render/report.ts'
+import { requireAccepted } from './accepted.ts'
 import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
 import { Proof, proveFlag } from './proof.ts'
 
@@ -56,14 +56,7 @@ address. A node that is at work is refused.`
     if (flags['dry-run']) {
       return { result, text: [plan, ...losses.map(({ name, says }) => `${name}: ${says}`)].join('\n') }
     }
-    const open = losses.filter(({ name }) => flags.accept?.includes(name) !== true)
-    if (open.length > 0) {
-      throw new CwError('NOT_CONFIRMED', `replacing ${dead.name} so is not accepted`, {
-        why: open.map(({ name, says }) => `${name}: ${says}`).join('\n'),
-        changed: 'nothing',
-        remedies: [`accept it: ${open.map(({ name }) => `--accept ${name}`).join(' ')}`],
-      })
-    }
+    requireAccepted(losses, flags.accept, `replacing ${dead.name} so`)
     if (!this.jsonEnabled()) process.stderr.write(printable(`${plan}\n`))
     const file = flags.release === undefined ? undefined : releaseFile(flags.release)
     await using proof = new Proof()

@@ -1,7 +1,5 @@
 import { Args, Flags } from '@oclif/core'
 import { DAEMONS, type DaemonOnNode } from '../../lib/config/deployment/daemons.ts'
-import { CwError } from '../../lib/kit/errors.ts'
-import type { RestartTarget } from '../operations/restart.ts'
 import type { Outcome } from '../render/report.ts'
 import { deploymentFlag } from './deployment-flag.ts'
 import { FleetCommand, fleetFlags } from './fleet-command.ts'
@@ -49,7 +47,10 @@ are restarted, but not etcd.`
     const deployment = await loadDeployment(flags.file)
     const nodes = chooseNodes(deployment, { nodes: flags.node })
     const targets = restartTargets(deployment, nodes, args.daemon as DaemonOnNode | undefined)
-    if (!flags.yes) await this.#confirm(targets)
+    if (!flags.yes) {
+      const shown = targets.map(({ node, daemons }) => `${node}: ${daemons.join(', ')}`).join('\n')
+      await this.confirm('Restart them, one node at a time?', 'the restart', { shown })
+    }
     await using proof = new Proof()
     if (flags.prove) await proof.begin(deployment, this.fleetOptions(flags))
     const { error, ...result } = await restartDaemons({
@@ -64,17 +65,5 @@ are restarted, but not etcd.`
     return await proof.end(error === undefined ? { result, text } : { result, error }, warning => {
       this.note(warning)
     })
-  }
-
-  async #confirm(targets: readonly RestartTarget[]): Promise<void> {
-    const refusal = new CwError('NOT_CONFIRMED', 'the restart was not confirmed', {
-      changed: 'nothing',
-      remedies: ['do it without a question: --yes'],
-    })
-    if (!this.interactive) throw refusal
-    for (const { node, daemons } of targets) process.stderr.write(`${node}: ${daemons.join(', ')}\n`)
-    const { confirm } = await import('@inquirer/prompts')
-    const message = 'Restart them, one node at a time?'
-    if (!(await confirm({ message, default: false }, { output: process.stderr }))) throw refusal
   }
 }

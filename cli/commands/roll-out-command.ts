@@ -1,6 +1,5 @@
 import { Flags } from '@oclif/core'
 import type { Deployment } from '../../lib/config/deployment/deployment.ts'
-import { CwError } from '../../lib/kit/errors.ts'
 import type { Move, MoveState, RollOutParts } from '../operations/upgrade/roll-out.ts'
 import { printable } from '../render/printable.ts'
 import type { Outcome } from '../render/report.ts'
@@ -47,7 +46,12 @@ export abstract class RollOutCommand extends OperationCommand {
     })
     if (given['dry-run']) return { result: { moves }, text: plan }
     if (!this.jsonEnabled()) process.stderr.write(`${plan}\n`)
-    if (!given.yes) await this.#confirm()
+    if (!given.yes) {
+      const command = this.id ?? ''
+      await this.confirm('Do it?', `the ${command}`, {
+        remedies: [`see what it does: cw ${command} --dry-run`],
+      })
+    }
     const [{ rollOut }, { pause }] = await Promise.all([
       import('../operations/upgrade/roll-out.ts'),
       import('../operations/config/rollout.ts'),
@@ -87,16 +91,6 @@ export abstract class RollOutCommand extends OperationCommand {
       confirm: () => Promise.resolve(true),
     }
     return operate(this.whole(request, given))
-  }
-
-  async #confirm(): Promise<void> {
-    const refusal = new CwError('NOT_CONFIRMED', `the ${this.id ?? ''} was not confirmed`, {
-      changed: 'nothing',
-      remedies: [`see what it does: cw ${this.id ?? ''} --dry-run`, 'do it without a question: --yes'],
-    })
-    if (!this.interactive) throw refusal
-    const { confirm } = await import('@inquirer/prompts')
-    if (!(await confirm({ message: 'Do it?', default: false }, { output: process.stderr }))) throw refusal
   }
 
   #tell({ node, to, from }: Move, state: MoveState): void {

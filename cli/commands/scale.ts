@@ -1,10 +1,10 @@
 import { Args, Flags } from '@oclif/core'
 import { resolve } from 'node:path'
 import { ROLES } from '../../lib/config/deployment/deployment.ts'
-import { CwError } from '../../lib/kit/errors.ts'
 import type { Scaled } from '../operations/scale/scaled.ts'
 import { formatCourse, formatRoleChanges } from '../render/scale.ts'
 import type { Outcome } from '../render/report.ts'
+import { requireAccepted } from './accepted.ts'
 import { OperationCommand, operationFlags, verifyFlag, type Request } from './operation-command.ts'
 import { Proof, proveFlag } from './proof.ts'
 
@@ -90,14 +90,7 @@ the plan, asks, and verifies the service afterwards; "cw resume" takes up one th
     const fleet = this.fleetOptions(flags)
     const usage = await usedBy(before, [...targets.keys()], fleet)
     const guards = [...scaled.guards, ...capacityGuards(before, changes, targets, usage)]
-    const open = guards.filter(({ name }) => flags.accept?.includes(name) !== true)
-    if (open.length > 0) {
-      throw new CwError('NOT_CONFIRMED', 'scaling so is not accepted', {
-        why: open.map(({ name, says }) => `${name}: ${says}`).join('\n'),
-        changed: 'nothing',
-        remedies: [`accept it: ${open.map(({ name }) => `--accept ${name}`).join(' ')}`],
-      })
-    }
+    requireAccepted(guards, flags.accept, 'scaling so')
     const course = courseOf(before, targets)
     if (!this.jsonEnabled()) process.stderr.write(`${formatRoleChanges(changes)}\n${formatCourse(course)}\n`)
     await requireInSync(before, fleet, this.interruption)

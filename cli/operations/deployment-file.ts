@@ -6,6 +6,7 @@ import { parseDeployment, type ParsedDeployment } from '../../lib/config/deploym
 import { formatFault, type Fault } from '../../lib/config/fault.ts'
 import { findOption } from '../../lib/config/options.ts'
 import { validateOption } from '../../lib/config/validate.ts'
+import { replaceFile } from '../../lib/kit/atomic-file.ts'
 import { CwError } from '../../lib/kit/errors.ts'
 
 /**
@@ -131,4 +132,32 @@ function fromFolder(folder: string, path: string): string {
 
 function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`
+}
+
+/**
+ * Replaces a deployment file by an edited one.
+ *
+ * @param path how the operator calls it
+ * @param edit what it said when it was read, what it is to say, when somebody else may have edited it (`meanwhile`), and
+ *   whether something else has been changed by now
+ * @throws CwError FILE_INVALID if somebody else has edited it meanwhile
+ */
+export async function replaceDeployment(
+  path: string,
+  file: string,
+  edit: {
+    readonly text: string
+    readonly edited: string
+    readonly when: string
+    readonly changed: 'nothing' | 'some'
+  },
+): Promise<void> {
+  if ((await readFile(file, 'utf8')) !== edit.text) {
+    throw new CwError('FILE_INVALID', `the deployment file was edited ${edit.when}`, {
+      where: { file: path },
+      changed: edit.changed,
+      remedies: ['do it again'],
+    })
+  }
+  await replaceFile(file, edit.edited, 0o644)
 }

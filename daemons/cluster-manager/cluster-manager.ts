@@ -117,7 +117,7 @@ class ClusterManager implements Follower {
   }
 
   get isSettled(): boolean {
-    return this.#memberships.every(({ member }) => (member.isWanted ? member.isSettled : member.isOut))
+    return this.#memberships.every(({ member }) => isThere(member))
   }
 
   use(clusters: readonly Cluster[]): void {
@@ -165,7 +165,7 @@ class ClusterManager implements Follower {
       gauge(
         'settled',
         'Whether the cluster rests, and this node is in it as it is meant to be.',
-        ({ member }) => Number(member.isWanted ? member.isSettled : member.isOut),
+        ({ member }) => Number(isThere(member)),
       ),
       gauge('stuck', 'Whether it has not got there for a quarter of an hour.', ({ watchdog }) =>
         Number(watchdog.isStuck),
@@ -195,7 +195,7 @@ class ClusterManager implements Follower {
     while (!signal.aborted) {
       for (const { cluster, member, watchdog } of this.#memberships) {
         const about = { cluster: `${cluster.type} ${cluster.store}`, state: member.state }
-        const found = watchdog.look(member.isWanted ? member.isSettled : member.isOut)
+        const found = watchdog.look(isThere(member))
         if (found === 'stuck')
           log.error('this node has not got where it is to be for a quarter of an hour: cw cluster show says whom that waits for', about) // prettier-ignore
         else if (found === 'well') log.info('this node is where it is to be again', about)
@@ -234,6 +234,11 @@ class ClusterManager implements Follower {
       }
     }
   }
+}
+
+/** Whether a node is in a cluster, or out of it, as it is meant to be, with nothing left to be done. */
+function isThere(member: ClusterMember): boolean {
+  return member.isWanted ? member.isSettled : member.isOut
 }
 
 const RETRY_AFTER = seconds(5)

@@ -40,18 +40,8 @@ of the zone is touched. "cw deploy", "cw scale" and "cw replace" do the same whe
       return { result, text, error, quiet: true }
     }
     if (!this.jsonEnabled()) process.stderr.write(`${text}\n`)
-    if (!flags.yes) await this.#confirm()
+    if (!flags.yes) await this.confirm('Send it?', 'sending the records')
     await send(this.interruption)
     return { result, text: `${zone} has its new records` }
-  }
-
-  async #confirm(): Promise<void> {
-    const refusal = new CwError('NOT_CONFIRMED', 'sending the records was not confirmed', {
-      changed: 'nothing',
-      remedies: ['do it without a question: --yes'],
-    })
-    if (!this.interactive) throw refusal
-    const { confirm } = await import('@inquirer/prompts')
-    if (!(await confirm({ message: 'Send it?', default: false }, { output: process.stderr }))) throw refusal
   }
 }

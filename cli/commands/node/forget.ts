@@ -1,5 +1,4 @@
 import { Args, Flags } from '@oclif/core'
-import { CwError } from '../../../lib/kit/errors.ts'
 import { formatClusters } from '../../render/cluster.ts'
 import type { Outcome } from '../../render/report.ts'
 import { deploymentFlag } from '../deployment-flag.ts'
@@ -39,7 +38,10 @@ mark_node_failed, for all its stores at once. A node that comes back afterwards 
     )
     const { address, clusters } = await session.forgettable(args.node)
     if (flags['dry-run']) return { result: { address, clusters }, text: formatClusters(clusters) }
-    if (!flags.yes) await this.#confirm(args.node, formatClusters(clusters))
+    if (!flags.yes) {
+      const what = `that ${args.node} is to be forgotten`
+      await this.confirm(`Is ${args.node} dead for good?`, what, { shown: formatClusters(clusters) })
+    }
     await session.forget({
       ...{ address, clusters, signal: this.interruption },
       onCluster: ({ type, store }, state) => {
@@ -48,17 +50,5 @@ mark_node_failed, for all its stores at once. A node that comes back afterwards 
     })
     const left = clusters.map(({ site, type, store }) => ({ site, type, store }))
     return { result: { address, left }, text: `${args.node} is forgotten` }
-  }
-
-  async #confirm(node: string, clusters: string): Promise<void> {
-    const refusal = new CwError('NOT_CONFIRMED', `that ${node} is to be forgotten was not confirmed`, {
-      changed: 'nothing',
-      remedies: ['do it without a question: --yes'],
-    })
-    if (!this.interactive) throw refusal
-    process.stderr.write(`${clusters}\n`)
-    const { confirm } = await import('@inquirer/prompts')
-    const message = `Is ${node} dead for good?`
-    if (!(await confirm({ message, default: false }, { output: process.stderr }))) throw refusal
   }
 }

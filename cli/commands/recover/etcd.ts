@@ -1,5 +1,4 @@
 import { Flags } from '@oclif/core'
-import { CwError } from '../../../lib/kit/errors.ts'
 import { formatVoters } from '../../render/recover.ts'
 import type { Outcome } from '../../render/report.ts'
 import { OperationCommand, operationFlags, verifyFlag } from '../operation-command.ts'
@@ -50,7 +49,7 @@ where it was when it is run again.`
     if (flags['dry-run'])
       return { result: { voters, from: survivor?.node ?? null }, text: `${shown}\n${plan}` }
     if (!this.jsonEnabled()) process.stderr.write(`${shown}\n${plan}\n`)
-    if (!flags.yes) await this.#confirm()
+    if (!flags.yes) await this.confirm('Are the others gone for good?', 'that etcd is to go on so')
     const reachable = await recovery.reachable()
     if (survivor !== undefined) await recovery.goOnFrom(survivor.node, reachable)
     const file = flags.release === undefined ? undefined : releaseFile(flags.release)
@@ -68,16 +67,5 @@ where it was when it is run again.`
       },
       flags,
     )
-  }
-
-  async #confirm(): Promise<void> {
-    const refusal = new CwError('NOT_CONFIRMED', 'that etcd is to go on so was not confirmed', {
-      changed: 'nothing',
-      remedies: ['do it without a question: --yes'],
-    })
-    if (!this.interactive) throw refusal
-    const { confirm } = await import('@inquirer/prompts')
-    const message = 'Are the others gone for good?'
-    if (!(await confirm({ message, default: false }, { output: process.stderr }))) throw refusal
   }
 }

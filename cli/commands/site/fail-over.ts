@@ -1,5 +1,4 @@
 import { Args, Flags } from '@oclif/core'
-import { CwError } from '../../../lib/kit/errors.ts'
 import type { LostSite } from '../../operations/repair/fail-over.ts'
 import { printable } from '../../render/printable.ts'
 import type { Outcome } from '../../render/report.ts'
@@ -35,7 +34,7 @@ again. A site of which a node is at work is refused: cut off from each other, bo
     const text = planText(lost)
     if (flags['dry-run']) return { result: lost, text }
     if (!this.jsonEnabled()) process.stderr.write(printable(`${text}\n`))
-    if (!flags.yes) await this.#confirm(args.site)
+    if (!flags.yes) await this.confirm(`Is ${args.site} lost?`, `going on without ${args.site}`)
     await this.publish({ ...deployment, nodes: deployment.nodes.filter(({ site }) => site !== args.site) })
     await failOver(deployment, lost, {
       fleet,
@@ -44,17 +43,6 @@ again. A site of which a node is at work is refused: cut off from each other, bo
       },
     })
     return { result: lost, text: `the deployment goes on without ${args.site}` }
-  }
-
-  async #confirm(site: string): Promise<void> {
-    const refusal = new CwError('NOT_CONFIRMED', `going on without ${site} was not confirmed`, {
-      changed: 'nothing',
-      remedies: ['do it without a question: --yes'],
-    })
-    if (!this.interactive) throw refusal
-    const { confirm } = await import('@inquirer/prompts')
-    if (!(await confirm({ message: `Is ${site} lost?`, default: false }, { output: process.stderr })))
-      throw refusal
   }
 }
 

@@ -98,7 +98,8 @@ export function etcdName(address: string): string {
   return address.replaceAll(/[.:]/g, '-')
 }
 
-function peerUrlOf(address: string): string {
+/** As a member of this address announces itself to the others. */
+export function peerUrlOf(address: string): string {
   return `https://${uriHost(address)}:${PEER_PORT}`
 }
 

@@ -73,7 +73,9 @@ describe('a daemon that is to serve no more', () => {
   test('is waited for beyond its time, where that is wanted', async () => {
     host.linger(UNIT)
     const run = retired({ seconds: 1, then: 'wait' })
-    await new Promise(resolve => setTimeout(resolve, 2000))
+    // Each look is followed by half a second of sleep.
+    const looks = (): number => host.calls().filter(call => call.includes('is-active')).length
+    await waitUntil('its time to be over', () => looks() >= 7)
     expect(host.has('active', UNIT)).toBe(true)
 
     rmSync(join(dir.path, 'state/active', UNIT))

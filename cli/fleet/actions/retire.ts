@@ -4,6 +4,7 @@ import { jsonObject } from '../../../lib/http/message.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
 import { CASSANDRA_DATA, CASSANDRA_UNIT } from './cassandra-member.ts'
 import type { Manifest } from '../playbook/manifest.ts'
+import { succeeded } from '../ssh/shell.ts'
 import { action, type ChangeBase, type DrainLimits, type Tools } from './action.ts'
 import { unitName } from './params.ts'
 
@@ -126,15 +127,10 @@ async function takeAway({ unit, file = '', drain, address }: RetireChange, tools
       if (left !== undefined) tell(left)
     },
   })
-  if (result.code === 0) return
   const { node } = shell
   if (result.code !== TAKEN_BACK && result.code !== GIVEN_UP) {
-    throw new CwError('COMMAND_FAILED', `${unit} on ${node} was not stopped`, {
-      where: { host: node },
-      why: result.stderr.trim().split('\n').slice(-3).join(' / ') || `it ended with ${result.code}`,
-      changed: 'some',
-      remedies: [`look at the node: cw ssh ${node}`],
-    })
+    succeeded(node, `stopping ${unit}`, result)
+    return
   }
   const why =
     result.code === TAKEN_BACK ? 'somebody took it back' : `it still served somebody after ${seconds} s`

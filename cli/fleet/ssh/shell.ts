@@ -106,7 +106,8 @@ export async function mustScript(
 const QUOTED_LINES = 3
 const QUOTED_LENGTH = 300
 
-function succeeded(node: string, what: string, result: RunResult): RunResult {
+/** The result of a command that had to succeed. @throws CwError COMMAND_FAILED if it did not */
+export function succeeded(node: string, what: string, result: RunResult): RunResult {
   if (result.code === 0) return result
   throw new CwError('COMMAND_FAILED', `${shortened(what, 80)} on ${node} failed with code ${result.code}`, {
     where: { host: node },

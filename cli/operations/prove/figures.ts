@@ -83,12 +83,6 @@ export class LoadCounter {
   }
 }
 
-/** Of all that was tried between two readings, the share that failed: 0 to 1. */
-export function failedShare(from: LoadFigures, to: LoadFigures): number {
-  const { tried, failed } = attemptsBetween(from, to)
-  return tried === 0 ? 0 : failed / tried
-}
-
 /** What was tried, and what failed, between two readings. */
 export function attemptsBetween(
   from: LoadFigures,

@@ -1,7 +1,7 @@
 import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
 import type { Member } from '../../../lib/etcd/members.ts'
-import { uriHost } from '../../../lib/kit/address.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
+import { peerUrlOf } from '../../fleet/actions/etcd-member.ts'
 import { connectEtcd } from '../../fleet/etcd.ts'
 import { Fleet, forEach, type FleetOptions } from '../../fleet/fleet.ts'
 import { requireDead } from '../cluster/forget.ts'
@@ -60,13 +60,12 @@ export async function lostSite(deployment: Deployment, site: string, fleet: Flee
   const nodes = nodesOfSite(deployment, site)
   await using etcd = await connectEtcd(deployment, { fleet })
   const [clusters, members] = await Promise.all([readClusters(etcd, deployment), etcd.members()])
-  const isTheirs = (url: string): boolean =>
-    nodes.some(({ address }) => url.includes(`//${uriHost(address)}:`))
+  const theirs = nodes.map(({ address }) => peerUrlOf(address))
   return {
     site,
     nodes: nodes.map(({ name }) => name),
     clusters: clusters.filter(cluster => cluster.site === site),
-    members: members.filter(({ peerUrls }) => peerUrls.some(isTheirs)),
+    members: members.filter(({ peerUrls }) => peerUrls.some(url => theirs.includes(url))),
   }
 }
 

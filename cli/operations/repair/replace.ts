@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { Deployment, DeploymentNode, Role } from '../../../lib/config/deployment/deployment.ts'
 import { withoutNode, withRoles } from '../../../lib/config/deployment/edit.ts'
-import { replaceFile } from '../../../lib/kit/atomic-file.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { nearest } from '../../../lib/kit/nearest.ts'
-import { deploymentIn, loadDeployment } from '../deployment-file.ts'
+import { deploymentIn, loadDeployment, replaceDeployment } from '../deployment-file.ts'
+import { nodeNamed } from '../node-choice.ts'
 
 /** What is lost with a node, and has to be accepted by its name. */
 export const LOSSES = ['SUBSCRIBERS_LOST', 'REGISTRATIONS_LOST'] as const
@@ -50,29 +49,9 @@ export async function replacement(
   return {
     ...{ dead, losses, before, by: spare },
     deployment: deploymentIn(edited, path),
-    write: async () => {
-      if ((await readFile(before.file, 'utf8')) !== text) {
-        throw new CwError('FILE_INVALID', 'the deployment file was edited meanwhile', {
-          where: { file: path },
-          changed: 'some',
-          remedies: ['do it again'],
-        })
-      }
-      await replaceFile(before.file, edited, 0o644)
-    },
+    // Who counts on the dead node has been told by then.
+    write: () => replaceDeployment(path, before.file, { text, edited, when: 'meanwhile', changed: 'some' }),
   }
-}
-
-function nodeNamed({ nodes, file }: Deployment, name: string): DeploymentNode {
-  const found = nodes.find(node => node.name === name)
-  if (found !== undefined) return found
-  const names = nodes.map(node => node.name)
-  const meant = nearest(name, names)
-  throw new CwError('USAGE', `the deployment has no node ${name}`, {
-    where: { file },
-    why: meant === undefined ? `it has ${names.join(', ')}` : `did you mean ${meant}?`,
-    changed: 'nothing',
-  })
 }
 
 function requireSpare(spare: DeploymentNode, dead: DeploymentNode): void {

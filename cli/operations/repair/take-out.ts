@@ -1,8 +1,8 @@
 import type { Deployment, DeploymentNode } from '../../../lib/config/deployment/deployment.ts'
 import type { EtcdClient } from '../../../lib/etcd/client.ts'
-import { uriHost } from '../../../lib/kit/address.ts'
 import { TimerWheel } from '../../../lib/kit/clock.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
+import { peerUrlOf } from '../../fleet/actions/etcd-member.ts'
 import { connectEtcd } from '../../fleet/etcd.ts'
 import { Fleet, type FleetOptions } from '../../fleet/fleet.ts'
 import { mustScript, type NodeShell } from '../../fleet/ssh/shell.ts'
@@ -58,9 +58,7 @@ export class DeadNode implements AsyncDisposable {
     const { address } = this.#node
     const all = await readClusters(this.#etcd, this.#deployment)
     const members = await this.#etcd.members()
-    const member = members.find(({ peerUrls }) =>
-      peerUrls.some(url => url.includes(`//${uriHost(address)}:`)),
-    )
+    const member = members.find(({ peerUrls }) => peerUrls.includes(peerUrlOf(address)))
     const cassandra = await this.#cassandra()
     return {
       clusters: all.filter(({ nodes }) => nodes.some(node => node.address === address)),

@@ -106,7 +106,7 @@ export function capacityGuards(
   })
 }
 
-/** Whom nobody scales away unawares: roles with their numbers, the fewest on the way, and how long it takes. */
+/** A role whose number of nodes changes. */
 export interface ScaleCourse {
   readonly role: Role
   readonly from: number

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Deployment, Role } from '../../../lib/config/deployment/deployment.ts'
 import { withRoles } from '../../../lib/config/deployment/edit.ts'
-import { replaceFile } from '../../../lib/kit/atomic-file.ts'
 import { CwError } from '../../../lib/kit/errors.ts'
-import { deploymentIn, loadDeployment } from '../deployment-file.ts'
+import { deploymentIn, loadDeployment, replaceDeployment } from '../deployment-file.ts'
 import type { Preview } from '../deploy/operate.ts'
 import { planScale, type ScalePlan, type Targets } from './plan.ts'
 
@@ -26,16 +25,13 @@ export async function scaledDeployment(path: string, targets: Targets): Promise<
     ...plan,
     before: deployment,
     deployment: deploymentIn(edited, path),
-    write: async () => {
-      if ((await readFile(deployment.file, 'utf8')) !== text) {
-        throw new CwError('FILE_INVALID', 'the deployment file was edited while it was scaled', {
-          where: { file: path },
-          changed: 'nothing',
-          remedies: ['do it again'],
-        })
-      }
-      await replaceFile(deployment.file, edited, 0o644)
-    },
+    write: () =>
+      replaceDeployment(path, deployment.file, {
+        text,
+        edited,
+        when: 'while it was scaled',
+        changed: 'nothing',
+      }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { CwError } from '../../../lib/kit/errors.ts'
 import type { ReleaseArtifact } from '../../fleet/actions/action.ts'
 import type { OperationReport } from '../deploy/operate.ts'
-import { attemptsBetween, failedShare, type LoadFigures } from '../prove/figures.ts'
+import { attemptsBetween, type LoadFigures } from '../prove/figures.ts'
 
 /** A node that is to run another release. */
 export interface Move {
@@ -105,7 +105,6 @@ function isOver(signal: AbortSignal): boolean {
 interface Watched {
   readonly tried: number
   readonly failed: number
-  readonly share: number
 }
 
 async function watch(milliseconds: number, { figures, pause }: RollOutParts): Promise<Watched | undefined> {
@@ -113,14 +112,18 @@ async function watch(milliseconds: number, { figures, pause }: RollOutParts): Pr
   await pause(milliseconds)
   const to = figures()
   if (from === undefined || to === undefined) return undefined
-  return { ...attemptsBetween(from, to), share: failedShare(from, to) }
+  return attemptsBetween(from, to)
 }
 
 /** @returns in words, if more fails than did before */
 function worse(before: Watched, after: Watched): string | undefined {
-  if (after.failed < FEWEST_FAILURES || after.share <= before.share + MORE_BY) return undefined
+  if (after.failed < FEWEST_FAILURES || shareOf(after) <= shareOf(before) + MORE_BY) return undefined
   const words = ({ tried, failed }: Watched): string => `${failed} of ${tried}`
   return `${words(after)} calls and registrations failed since, and ${words(before)} before`
+}
+
+function shareOf({ tried, failed }: Watched): number {
+  return tried === 0 ? 0 : failed / tried
 }
 
 async function giveBack(move: Move, { onMove }: RollOutRequest, parts: RollOutParts): Promise<boolean> {
